@@ -10,7 +10,7 @@ import { createExclusivePool, type Lendable } from '../../src/store/exclusive-po
 import { foreign } from '../../src/store/foreign-error.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
 import { joinScripts } from '../../src/store/join-scripts.ts'
-import { publish } from '../../src/store/over-redis.ts'
+import { publish, timed } from '../../src/store/over-redis.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
 import { createScriptGuard } from '../../src/store/script-guard.ts'
 import type { CommandStore, StoreEvent } from '../../src/store/store.ts'
@@ -74,10 +74,10 @@ export function ioredisStore(client: IoredisLike, options: IoredisStoreOptions =
       pool && wait
         ? { ...transport, exclusive: pool.acquire, wait: async (...asked) => notMoved(await wait(...asked)) }
         : transport,
-    scan,
+    scan: (pattern, call) => scan(pattern, call, timeoutMs),
     ...(part && { part }),
     subscribe: transport.subscribe as NonNullable<typeof transport.subscribe>,
-    publish: (channel, message, call) => publish(transport.send, channel, message, call),
+    publish: (channel, message, call) => publish(timed(transport.send, timeoutMs), channel, message, call),
     async close() {
       await store.close()
       await Promise.all([pool?.close(), waiting?.close()])

@@ -1,6 +1,7 @@
+import { checkSignal } from '../../src/protocol/arguments.ts'
 import { NEVER, now, sleep } from '../../src/runtime/clock.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
-import { scanKeys } from '../../src/store/over-redis.ts'
+import { scanKeys, timed } from '../../src/store/over-redis.ts'
 import type { Call } from '../../src/store/store.ts'
 import type { BatchCall, Command, SendEach, Transport, Wire } from '../../src/store/transport.ts'
 import type { IoredisLike, Peer } from './client.ts'
@@ -47,7 +48,7 @@ export interface OpenClient {
   /** On a Cluster: the `host:port` of a key's node, `''` while it is unknown. */
   readonly part: ((key: string) => string) | undefined
   /** SCAN sees one node, so every primary is scanned, one after another. */
-  scan(pattern: string, call?: Call): AsyncIterable<string>
+  scan(pattern: string, call?: Call, timeoutMs?: number): AsyncIterable<string>
 }
 
 /** `lone`: the client is used as it is, even if its server turns out to be a node of a Cluster. */
@@ -112,8 +113,9 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       })
     }
 
-  async function* scan(pattern: string, call?: Call): AsyncGenerator<string> {
-    if (whole) return yield* whole.scan(pattern, call)
+  async function* scan(pattern: string, call?: Call, timeoutMs?: number): AsyncGenerator<string> {
+    checkSignal(call?.signal)
+    if (whole) return yield* whole.scan(pattern, call, timeoutMs)
     const nodes = await within(call, () => (cluster ? (client.nodes?.('master') ?? []) : [client]))
     for (const node of nodes) {
       const ask: Transport['send'] = (command, call) =>
@@ -121,7 +123,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
           await open(node)
           return write(node, [command], progress)[0] as Promise<Wire>
         })
-      yield* scanKeys(ask, pattern, call)
+      yield* scanKeys(timed(ask, timeoutMs), pattern, call)
     }
   }
 

@@ -1,7 +1,9 @@
 import { decodeText, openSocket } from '#socket'
 import { HitherError } from '../../src/errors.ts'
+import { checkSignal } from '../../src/protocol/arguments.ts'
 import { concat } from '../../src/protocol/bytes.ts'
 import { setDeadline } from '../../src/runtime/clock.ts'
+import { limitOf, onLimit, passed } from '../../src/runtime/deadline.ts'
 import type { Call } from '../../src/store/call.ts'
 import { loginOf } from './address.ts'
 import type { Settings } from './connection.ts'
@@ -16,7 +18,8 @@ const unavailable = (cause?: unknown): HitherError =>
  * The keys that a server lists (`lru_crawler metadump`), in portions, over a separate connection. Rejects with
  * `STORE_UNAVAILABLE` or `UNAUTHORIZED`, and with `UNSUPPORTED` if the server's crawler is switched off.
  */
-export async function* listKeys(settings: Settings, { signal }: Call = {}): AsyncGenerator<readonly string[]> {
+export async function* listKeys(settings: Settings, call?: Call): AsyncGenerator<readonly string[]> {
+  checkSignal(call?.signal)
   const { address, tls, connectTimeoutMs, linkTimeoutMs } = settings
   let rest: Uint8Array = new Uint8Array(0)
   let keys: string[] = []
@@ -68,14 +71,14 @@ export async function* listKeys(settings: Settings, { signal }: Call = {}): Asyn
       onEnd: (cause) => end(isOver ? undefined : unavailable(cause)),
     },
   )
+  const callOff = onLimit(limitOf(call), passed, end)
   try {
     for (;;) {
       if (keys.length > 0) {
         const portion = keys
         keys = []
         yield portion
-      } else if (signal?.aborted) throw signal.reason
-      else if (failure !== undefined) throw failure
+      } else if (failure !== undefined) throw failure
       else if (isOver) return
       else
         await new Promise<void>((resolve) => {
@@ -83,6 +86,7 @@ export async function* listKeys(settings: Settings, { signal }: Call = {}): Asyn
         })
     }
   } finally {
+    callOff()
     cancel()
     socket.destroy()
   }

@@ -4,13 +4,13 @@ import { checkLimits } from '../../src/store/checks.ts'
 import { createCommandStore } from '../../src/store/command-store.ts'
 import { createExclusivePool, type Lendable } from '../../src/store/exclusive-pool.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
-import { publish } from '../../src/store/over-redis.ts'
+import { publish, timed } from '../../src/store/over-redis.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
 import { createScriptGuard } from '../../src/store/script-guard.ts'
 import type { Call, CommandStore, StoreEvent } from '../../src/store/store.ts'
 import { waitOn } from '../../src/store/wait-on.ts'
 import { type NodeRedisLike, serversOf } from './peer.ts'
-import { type NodeRedisTransport, nodeRedisTransport } from './transport.ts'
+import { inTime, type NodeRedisTransport, nodeRedisTransport } from './transport.ts'
 
 export type { NodeRedisLike } from './peer.ts'
 export { type NodeRedisTransport, nodeRedisTransport } from './transport.ts'
@@ -43,6 +43,7 @@ export function nodeRedisStore(client: NodeRedisLike, options: NodeRedisStoreOpt
   const waiting = isCluster ? undefined : createExclusivePool(openOwn, MAX_WAITING)
   const acquire = pool?.acquire ?? transport.exclusive
   const guard = createScriptGuard(transport.send, acquire)
+  const send: NodeRedisTransport['send'] = (command, call) => inTime(call, true, () => transport.send(command, call))
   const store = createCommandStore({
     name: 'node-redis',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
@@ -56,9 +57,9 @@ export function nodeRedisStore(client: NodeRedisLike, options: NodeRedisStoreOpt
   return {
     ...withWatch(store, { acquire, timeoutMs, table: entryTable, guard, onEvent }),
     transport: pool && waiting ? { ...transport, exclusive: pool.acquire, wait: waitOn(waiting.acquire) } : transport,
-    scan: transport.scan,
+    scan: (pattern, call) => transport.scan(pattern, call, timeoutMs),
     subscribe: transport.subscribe,
-    publish: (channel, message, call) => publish(transport.send, channel, message, call),
+    publish: (channel, message, call) => publish(timed(send, timeoutMs), channel, message, call),
     async close() {
       // Also ends the connections that were opened beside the client.
       await store.close()

@@ -3,7 +3,7 @@ import { HitherError, isHitherError, StoreRejectedError } from '../../src/errors
 import { now } from '../../src/runtime/clock.ts'
 import { checkLimit, limitOf, onLimit } from '../../src/runtime/deadline.ts'
 import { firstKey } from '../../src/store/hash-slot.ts'
-import { scanKeys } from '../../src/store/over-redis.ts'
+import { scanKeys, timed } from '../../src/store/over-redis.ts'
 import type { Call } from '../../src/store/store.ts'
 import { type Command, type Exclusive, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 import { type NodeRedisLike, type Peer, type Servers, serversOf, type TypeMapping } from './peer.ts'
@@ -22,7 +22,7 @@ export interface NodeRedisTransport extends Transport {
   exclusive(call?: Call, key?: string): Promise<Exclusive & { readonly ended: boolean }>
   readonly subscribe: NonNullable<Transport['subscribe']>
   /** Keys that match a pattern, one server after another. */
-  scan(pattern: string, call?: Call): AsyncIterable<string>
+  scan(pattern: string, call?: Call, timeoutMs?: number): AsyncIterable<string>
 }
 
 /**
@@ -106,12 +106,13 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
       }
       return async () => end(made)
     },
-    async *scan(pattern, call) {
+    async *scan(pattern, call, timeoutMs) {
       enter(call)
       for (const client of await servers.clients()) {
         const target = targetOf(client, servers)
-        const send: Transport['send'] = (command) => write(target, [command], false, true)[0] as Promise<Wire>
-        yield* scanKeys(send, pattern, call)
+        const send: Transport['send'] = (command, limits) =>
+          inTime(limits, false, () => write(target, [command], false, true)[0] as Promise<Wire>)
+        yield* scanKeys(timed(send, timeoutMs), pattern, call)
       }
     },
     async close() {
@@ -121,8 +122,8 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
   }
 }
 
-/** Rejects at the limit of the call. For exclusive connections and transactions, where no store above watches the deadline. */
-async function inTime<T>(call: Call | undefined, maybeExecuted: boolean, run: () => Promise<T>): Promise<T> {
+/** Rejects at the limit of the call, for what no store above watches: all but the commands that a store sends in batches. */
+export async function inTime<T>(call: Call | undefined, maybeExecuted: boolean, run: () => Promise<T>): Promise<T> {
   const limit = limitOf(call)
   checkLimit(limit)
   return new Promise((resolve, reject) => {

@@ -7,7 +7,7 @@ import { endsInTime } from '../../src/store/ends-in-time.ts'
 import { foreign } from '../../src/store/foreign-error.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
 import { joinScripts } from '../../src/store/join-scripts.ts'
-import { publish } from '../../src/store/over-redis.ts'
+import { publish, timed } from '../../src/store/over-redis.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
 import { createScriptGuard } from '../../src/store/script-guard.ts'
 import type { CommandStore } from '../../src/store/store.ts'
@@ -67,9 +67,9 @@ export function tcpStore(options: TcpStoreOptions | string | readonly string[]):
   })
   return endsInTime({
     ...withWatch(scripted, { acquire: transport.exclusive, timeoutMs, table: entryTable, guard, onEvent }),
-    scan,
+    scan: (pattern, call) => scan(pattern, call, timeoutMs),
     ...(clustered ? { part } : {}),
     subscribe: transport.subscribe,
-    publish: (channel, message, call) => publish(transport.send, channel, message, call),
+    publish: (channel, message, call) => publish(timed(transport.send, timeoutMs), channel, message, call),
   })
 }

@@ -1,4 +1,5 @@
-import { scanKeys } from '../../src/store/over-redis.ts'
+import { checkSignal } from '../../src/protocol/arguments.ts'
+import { scanKeys, timed } from '../../src/store/over-redis.ts'
 import type { Call } from '../../src/store/store.ts'
 import type { SendEach, Transport } from '../../src/store/transport.ts'
 import { closed } from './errors.ts'
@@ -36,7 +37,7 @@ export interface OpenTransport {
   /** On a Cluster: the `host:port` of a key's node, `''` while it is unknown. */
   part(key: string): string
   /** SCAN sees one node, so every primary is scanned, one after another. */
-  scan(pattern: string, call?: Call): AsyncIterable<string>
+  scan(pattern: string, call?: Call, timeoutMs?: number): AsyncIterable<string>
 }
 
 export function openTransport(options: TcpTransportOptions): OpenTransport {
@@ -81,7 +82,11 @@ export function openTransport(options: TcpTransportOptions): OpenTransport {
       await router.close()
     },
   }
-  const scan = (pattern: string, call?: Call): AsyncIterable<string> => scanAll(router, pattern, call)
+  const scan: OpenTransport['scan'] = async function* (pattern, call, timeoutMs) {
+    checkSignal(call?.signal)
+    for (const node of await router.primaries(call))
+      yield* scanKeys(timed(node.calls(0).send, timeoutMs), pattern, call)
+  }
   return { transport, sendEach: router.sendEach, clustered: plan.clustered, part: router.part, scan }
 }
 
@@ -96,8 +101,4 @@ export function located({ settings, sentinels }: Plan): Settings {
 function atAnyNode(settings: Settings, router: Router): Settings {
   const locate = settings.locate ?? (async () => router.any().settings.address)
   return { ...settings, locate }
-}
-
-async function* scanAll(router: Router, pattern: string, call?: Call): AsyncGenerator<string> {
-  for (const node of await router.primaries(call)) yield* scanKeys(node.calls(0).send, pattern, call)
 }

@@ -38,6 +38,8 @@ export function listenToEvents(
   return async (channel, onMessage, onGap, ending) => {
     const stop = new AbortController()
     const { signal } = stop
+    /** The channel as events carry it: each line is one of `data`, and line ends become newlines. */
+    const name = channel.replaceAll('\r\n', '\n')
     ending.signal?.addEventListener('abort', () => stop.abort())
     const subscribed = createDeferred<void>()
     let times = 0
@@ -56,7 +58,7 @@ export function listenToEvents(
         subscribed.resolve()
         if (times++ > 0) onGap()
         endIn(NEVER)
-      } else if (kind === 'message') onMessage(data.slice(kind.length + channel.length + 2))
+      } else if (kind === 'message') onMessage(data.slice(kind.length + name.length + 2))
     }
     const loop = async (): Promise<void> => {
       for (let pauseMs = FIRST_PAUSE_MS; !signal.aborted; ) {

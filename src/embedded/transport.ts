@@ -1,4 +1,5 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
+import { checkSignal } from '../protocol/arguments.ts'
 import { onAbort } from '../runtime/abort.ts'
 import { now, setDeadline } from '../runtime/clock.ts'
 import type { Call } from '../store/call.ts'
@@ -69,7 +70,7 @@ const storeClosed = (maybeExecuted = false): HitherError =>
   new HitherError('CLOSED', 'the store is closed', { maybeExecuted })
 
 const check = (call: Call | undefined): void => {
-  if (call?.signal?.aborted) throw call.signal.reason
+  checkSignal(call?.signal)
   if (call?.deadline !== undefined && !(call.deadline > now())) {
     throw new HitherError('TIMEOUT', 'the deadline had passed before the call', { retryable: true })
   }

@@ -15,11 +15,12 @@ const WAIT_MS = 1000
 /**
  * As `store.run`, but the step counts only when `minReplicas` replicas have confirmed it: resolves to `UNMET` when fewer do in
  * time. WAIT covers only the writes of its own connection, so both commands go over a connection that nobody else uses. Throws
- * `UNSUPPORTED` for a store that has no such connection: REST, a Cluster, memory.
+ * `UNSUPPORTED` for a store that has no such connection: REST, a Cluster of ioredis, memory.
  */
 export function confirmedRun(store: AtomicStore, minReplicas: number): AtomicStore['run'] {
   const lend = store.transport?.exclusive
-  if (!lend) throw new HitherError('UNSUPPORTED', 'minReplicas needs a store over TCP to one server: it uses WAIT')
+  if (!lend)
+    throw new HitherError('UNSUPPORTED', 'minReplicas needs a store over TCP, of ioredis to one server: it uses WAIT')
   return async <A extends readonly Arg[], R>(
     operation: Operation<A, never>,
     key: string,
@@ -34,7 +35,7 @@ export function confirmedRun(store: AtomicStore, minReplicas: number): AtomicSto
         throw new StoreRejectedError(`${words[0]}`, reply.word)
       throw new HitherError('UNSUPPORTED', `minReplicas needs EVAL and WAIT: this server refuses ${words[0]}`)
     }
-    const own = await lend(limit)
+    const own = await lend(limit, key)
     let broken = true
     try {
       const reply = await send(own, 'EVAL', scriptOf(operation), 1, key, ...args)

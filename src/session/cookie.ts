@@ -114,10 +114,10 @@ function isSame(a: string, b: string): boolean {
 
 /**
  * SHA-256 as 43 characters of base64url. The store gets this digest in place of an id. UTF-8 encodes all lone surrogates alike,
- * so text that has any is hashed in its JSON form, which tells them apart.
+ * so text that has any is hashed in its JSON form, which tells them apart; as an HMAC, which no other text has as its digest.
  */
 export function digestOf(text: string): string {
-  return sha256(text.isWellFormed() ? text : JSON.stringify(text))
+  return text.isWellFormed() ? sha256(text) : hmacSha256(new Uint8Array(0))(JSON.stringify(text))
 }
 
 /** A reference to a subject, such as a user's id: 132 bits of its digest. */

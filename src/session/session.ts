@@ -61,8 +61,7 @@ export function createSession<T>(maker: SessionMaker, device: string, found?: Fo
   }
 
   const read = (name: string): unknown => {
-    if (changed.has(name)) return changed.get(name)?.value
-    const value = state.stored.get(name)?.value
+    const value = (changed.has(name) ? changed : state.stored).get(name)?.value
     if (typeof value === 'object' && value !== null && !snapshots.has(name)) snapshots.set(name, snapshotOf(value))
     return value
   }

@@ -1,8 +1,18 @@
 import { StoreRejectedError } from '../errors.ts'
+import { checkSignal } from '../protocol/arguments.ts'
+import { now } from '../runtime/clock.ts'
 import type { Call } from './call.ts'
 import { type Command, ReplyError, type Transport, type Wire } from './transport.ts'
 
 type Send = Transport['send']
+
+/** As `send`, but a call that names no deadline has one of `timeoutMs` from its sending. */
+export function timed(send: Send, timeoutMs = 5000): Send {
+  return async (command, call) => {
+    checkSignal(call?.signal)
+    return send(command, { deadline: now() + timeoutMs, ...call })
+  }
+}
 
 /** Keys of one server that match a glob pattern: unordered, may repeat. Rejects with `STORE_REJECTED`, and as `send`. */
 export async function* scanKeys(send: Send, pattern: string, call?: Call): AsyncGenerator<string> {

@@ -1,5 +1,5 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
-import { invalid } from '../protocol/arguments.ts'
+import { checkSignal, invalid } from '../protocol/arguments.ts'
 import type { Effect } from '../protocol/operation.ts'
 import { now } from '../runtime/clock.ts'
 import { checkKeys } from '../store/checks.ts'
@@ -80,6 +80,7 @@ export async function transaction<const P extends readonly unknown[]>(
   call?: Call,
 ): Promise<Results<P>> {
   const { store } = checkSpace(space)
+  checkSignal(call?.signal)
   const { collected, ready, results } = await collect(space, build)
   if (collected.some(({ call }) => call?.signal || call?.deadline !== undefined))
     throw invalid('a transaction has one signal and deadline, after its function')

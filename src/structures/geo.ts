@@ -25,7 +25,9 @@ export interface NearbyOptions<T> {
   /** Around a member, or around a position. */
   readonly around: { readonly member: T } | Position
   /** Within a radius, or within a box. */
-  readonly within: { readonly radius: number } | { readonly width: number; readonly height: number }
+  readonly within:
+    | { readonly radius: number; readonly width?: never; readonly height?: never }
+    | { readonly width: number; readonly height: number; readonly radius?: never }
   /** @default 'm' */
   readonly unit?: LengthUnit
   /** Finds at most this many members, the nearest. @default all */
@@ -91,11 +93,14 @@ export function geoAt<T>(place: Place<T>): Geo<T> {
     async nearby(options, call) {
       checkNames('nearby', options ?? null, ['around', 'within', 'unit', 'limit'])
       const { around, within, unit = 'm', limit } = options
+      const isCircle = isObject(within) && 'radius' in within
+      if (isCircle && ('width' in within || 'height' in within))
+        throw invalid('within is a radius, or a width and a height')
       const parts = [
         ...(isObject(around) && 'member' in around
           ? ['FROMMEMBER', text(around.member)]
           : ['FROMLONLAT', ...degrees(around)]),
-        ...(isObject(within) && 'radius' in within
+        ...(isCircle
           ? ['BYRADIUS', checkLength(within.radius)]
           : ['BYBOX', checkLength(within?.width), checkLength(within?.height)]),
         checkUnit(unit),

@@ -2,7 +2,7 @@
 // its methods on the place's `read`, `write` and `wait`, which check the arguments, send `<verb> <key> <rest>` and decode the
 // reply. `batch.ts` passes a `Send` that collects the commands. The functions at the end give replies one shape.
 import { HitherError, StoreRejectedError } from '../errors.ts'
-import { checkCodec, checkNames, invalid } from '../protocol/arguments.ts'
+import { checkCodec, checkNames, checkSignal, invalid } from '../protocol/arguments.ts'
 import type { Codec } from '../protocol/codec.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { checkNamespace, storedKey } from '../protocol/keys.ts'
@@ -144,6 +144,7 @@ export function placeOf<T>(space: StructureSpace, key: string, collect?: Send): 
         )
       }
       checkKey(stored, store.traits)
+      checkSignal(call?.signal)
       const limits = { ...call, deadline: Math.min(call?.deadline ?? NEVER, now() + waitMs + WAIT_MARGIN_MS) }
       const reply = await wait({ args: [...verb, stored, ...parts], effect: 'once' }, limits)
       return open(checkReply(String(verb[0]), reply))

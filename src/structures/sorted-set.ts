@@ -23,7 +23,10 @@ import {
 export type Scored<T> = [member: T, score: number]
 
 /** An end of a range of scores: a number, which is included; or `above` or `below` a number, without it. @default no end */
-export type ScoreBound = number | { readonly above: number } | { readonly below: number }
+export type ScoreBound =
+  | number
+  | { readonly above: number; readonly below?: never }
+  | { readonly below: number; readonly above?: never }
 
 export type SortedRange =
   /** Positions counted from the lowest score: 0 is the first, -1 the last. Both ends are included. */
@@ -166,6 +169,7 @@ function checkRange(what: string, range: SortedRange, further: readonly string[]
 function boundText(bound: ScoreBound | undefined, none: '-inf' | '+inf'): string {
   if (bound === undefined) return none
   if (!isObject(bound)) return scoreText(bound, 'an end of a range')
+  if ('above' in bound && 'below' in bound) throw invalid('an end of a range is above or below a number, not both')
   return `(${scoreText('above' in bound ? bound.above : bound.below, 'an end of a range')}`
 }
 

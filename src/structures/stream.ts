@@ -110,12 +110,17 @@ export function streamAt<T>(place: Place<T>): Stream<T> {
     size: (call) => read('XLEN', [], toNumber, call),
     group: (name, options) => groupAt(place, name, options),
     async *[Symbol.asyncIterator]() {
-      for (let from = '-'; ; ) {
-        const page = await read('XRANGE', [from, '+', 'COUNT', PAGE], entries)
+      // Entries that are appended meanwhile are left out: otherwise a stream that grows faster than it is read has no end.
+      const newest = (rows: Wire): string => String(toList(toList(rows)[0] ?? null)[0] ?? '-')
+      let [page, end] = await Promise.all([
+        read('XRANGE', ['-', '+', 'COUNT', PAGE], entries),
+        read('XREVRANGE', ['+', '-', 'COUNT', 1], newest),
+      ])
+      for (;;) {
         yield* page
         const last = page.at(-1)
         if (!last || page.length < PAGE) return
-        from = `(${last.id}`
+        page = await read('XRANGE', [`(${last.id}`, end, 'COUNT', PAGE], entries)
       }
     },
   }

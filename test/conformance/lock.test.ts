@@ -240,3 +240,16 @@ describeLocks(
   async () => admin.disconnect(),
 )
 for (const { name, open, close } of systems()) describeLocks(name, open, close)
+
+it('a Cluster confirms a lock at the node of its name, over hither/tcp', async () => {
+  const store = tcpStore({
+    url: env('CLUSTER_NODES')
+      .split(',')
+      .map((node) => `redis://${node}`),
+  })
+  const locks = createLocks({ store, namespace: `r${Math.random().toString(36).slice(2)}`, minReplicas: 1, ttl: '1m' })
+  const names = Array.from({ length: 12 }, (_, i) => `k${i}`)
+  // These nodes have no replicas: no lock is confirmed, and none is refused.
+  for (const name of names) expect(await locks.acquire(name)).toBe(undefined)
+  await store.close()
+}, 60_000)

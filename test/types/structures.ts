@@ -1,5 +1,5 @@
 import type { AtomicStore, CommandStore } from '../../src/index.ts'
-import { batch, hash, type Scored, sortedSet } from '../../src/structures/index.ts'
+import { batch, geo, hash, type Scored, sortedSet } from '../../src/structures/index.ts'
 
 declare const commands: CommandStore
 declare const atomic: AtomicStore
@@ -19,3 +19,7 @@ export const results: Promise<[number | undefined, boolean]> = batch({ store: co
   b.hash<number>('k').get('f'),
   b.set<string>('s').has('x'),
 ])
+// @ts-expect-error an end of a range is above or below a number, not both
+top.range({ by: 'score', from: { above: 0, below: 1 } })
+// @ts-expect-error a search is within a radius or a box, not both
+geo({ store: commands }, 'k').nearby({ around: { member: 'm' }, within: { radius: 1, width: 2, height: 3 } })

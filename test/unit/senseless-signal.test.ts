@@ -8,7 +8,8 @@ import { createCounter } from '../../src/counter/index.ts'
 import { embeddedStore } from '../../src/embedded/index.ts'
 import { createOnce } from '../../src/once/index.ts'
 import { createSessions } from '../../src/session/index.ts'
-import type { Store } from '../../src/store/store.ts'
+import type { CommandStore, Store } from '../../src/store/store.ts'
+import { batch, hash, list, stream, transaction } from '../../src/structures/index.ts'
 import { createTokens } from '../../src/token/index.ts'
 
 // A call checks its own signal before it sends anything, so no server is needed here.
@@ -35,6 +36,32 @@ describe.each(stores)('a signal of a call that is none, over $name', (store) => 
     await expect(store.set('a', 'b', 1000, call)).rejects.toMatchObject(INVALID)
     await expect(store.delete(['a'], call)).rejects.toMatchObject(INVALID)
   })
+})
+
+it('is refused by structures, also where a call waits or is one of a transaction', async () => {
+  const space = { store: embeddedStore() }
+  const call = { signal: 'x' as unknown as AbortSignal }
+  for (const run of [
+    () => hash(space, 'a').set('f', 1, call),
+    () => hash(space, 'a').clear(call),
+    () => batch(space, (b) => [b.hash('a').set('f', 1)], call),
+    () => transaction(space, (t) => [t.hash('a').set('f', 1)], call),
+    () => list(space, 'l').takeFirst({ wait: 1, ...call }),
+    () => stream(space, 's').read({ wait: 1, ...call }),
+  ])
+    await expect(run()).rejects.toMatchObject(INVALID)
+  expect(await hash(space, 'a').get('f')).toBe(undefined)
+})
+
+it('is refused before a transaction is collected, and before a call that waits takes a connection', async () => {
+  const none = async (): Promise<never> => {
+    throw new Error('nothing may be sent')
+  }
+  const { traits } = embeddedStore()
+  const store = { traits, command: none, transport: { exclusive: none, transaction: none } } as unknown as CommandStore
+  const call = { signal: 'x' as unknown as AbortSignal }
+  await expect(transaction({ store }, (t) => [t.hash('a').get('f')], call)).rejects.toMatchObject(INVALID)
+  await expect(list({ store }, 'l').takeFirst({ wait: 1, ...call })).rejects.toMatchObject(INVALID)
 })
 
 it('is refused by each feature', async () => {

@@ -64,6 +64,7 @@ export const mutants: readonly Mutant[] = [
     "checkNames('subscribe', options, ['signal', 'maxQueued', 'onInvalid'])",
     '',
   ),
+  events("a name's line ends are those of an event", "channel.replaceAll('\\r\\n', '\\n')", 'channel'),
   ways('a closed store takes no message', '      await store.ready(call)\n', ''),
   ways('and no subscriber', '      await store.ready()\n', ''),
   ways('one that has left is not counted', 'listeners.delete(listener)', ''),

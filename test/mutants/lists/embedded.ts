@@ -219,4 +219,5 @@ export const mutants: readonly Mutant[] = [
   functions('libraries are restored all or none', 'checkNames(added, kept)', ''),
   functions('a payload of a value holds no libraries', 'type !== DUMPED', 'false'),
   functions('FCALL_RO runs what does not write', "readOnly && !flags.has('no-writes')", 'false'),
+  embeddedTransport('a signal is one', '  checkSignal(call?.signal)\n', '', ['senseless-signal.test.ts']),
 ]

@@ -2,6 +2,7 @@ import { type Mutant, of } from '../mutants.ts'
 
 const UNIT = ['structures/structures.test.ts']
 const OPTIONS = ['senseless-options.test.ts']
+const SIGNAL = ['senseless-signal.test.ts']
 const place = of('src/structures/place.ts', UNIT)
 const waiting = of('src/store/wait-on.ts', UNIT)
 const batch = of('src/structures/batch.ts', UNIT)
@@ -134,4 +135,9 @@ export const mutants: readonly Mutant[] = [
     ['structures/structures.test.ts'],
   ),
   group('after a lost reply what was given is read first', '      source.restart()\n', ''),
+  place('the signal of a call that waits is one', '      checkSignal(call?.signal)\n', '', SIGNAL),
+  batch('that of a transaction is one', '  checkSignal(call?.signal)\n', '', SIGNAL),
+  sorted('an end of a range is one', "if ('above' in bound && 'below' in bound)", 'if (false)'),
+  geo('a search is within one shape', "if (isCircle && ('width'", "if (false && ('width'"),
+  stream('an iteration ends where the stream ended', "end, 'COUNT', PAGE], entries)", "'+', 'COUNT', PAGE], entries)"),
 ]

@@ -46,6 +46,21 @@ describe('a subscription over an endpoint that is silent', () => {
     await listening
     expect(vi.getTimerCount()).toBe(0)
   })
+  it('a name with line ends has its messages whole', async () => {
+    const got: string[] = []
+    const lines = (text: string): Uint8Array => bytes(`${text.replace(/^|\n/g, '$&data: ')}\n\n`)
+    const opened = listenToEvents(async (_, signal) =>
+      bodyOf(signal, lines('subscribe,a\nb\nc,1'), lines('message,a\nb\nc,hi')),
+    )
+    const stop = await opened(
+      'a\r\nb\nc',
+      (text) => void got.push(text),
+      () => {},
+      { onEnd: () => {} },
+    )
+    await vi.waitFor(() => expect(got).toEqual(['hi']))
+    await stop()
+  })
   it('one that refuses leaves no timer behind', async () => {
     await expect(listen(() => Promise.reject(new Error('refused')))).rejects.toThrow('refused')
     expect(vi.getTimerCount()).toBe(0)

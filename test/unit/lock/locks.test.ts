@@ -637,6 +637,17 @@ describe('bad input', () => {
       await expect(locks.acquire('k')).rejects.toEqual(code('UNSUPPORTED'))
     }
   })
+  it('replicas are asked for at the node of the name', async () => {
+    const keys: unknown[] = []
+    const own = { send: async () => 1, release: () => {} }
+    const exclusive = async (_call: unknown, key: unknown) => {
+      keys.push(key)
+      return own
+    }
+    const locks = make({ store: { ...store, transport: { exclusive } } as never, minReplicas: 1 })
+    expect(await locks.acquire('k')).toBeDefined()
+    expect(keys).toEqual([expect.stringMatching(/:lock:k$/)])
+  })
   it('is refused at a call, before the store is asked', async () => {
     const locks = make()
     for (const name of ['', undefined as never, 5 as never]) {

@@ -208,6 +208,18 @@ describe('createSessions', () => {
     last.delete('n')
     expect(cookieOf(await last.save())).toBe(bound)
   })
+  it('saves what was read back and changed in place after it was saved', async () => {
+    const sessions = createSessions<{ cart?: string[]; note?: string[] }>({ store: memoryStore(), secrets })
+    const first = await sessions.open(request())
+    first.set('cart', ['a'])
+    const cart = first.get('cart')
+    const cookie = cookieOf(await first.save())
+    cart?.push('b')
+    await first.save()
+    expect((await sessions.open(request(cookie))).get('cart')).toEqual(['a', 'b'])
+    // Nothing is sent for what was not changed.
+    expect(await first.save()).toBe(undefined)
+  })
   it('is as new after destroy: what is put in then is another session', async () => {
     const sessions = createSessions<{ n?: number }>({ store: memoryStore(), secrets })
     const first = await sessions.open(request())

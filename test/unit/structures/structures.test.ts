@@ -1,4 +1,5 @@
 import { HitherError, StoreRejectedError } from 'hither'
+import { embeddedStore } from 'hither/embedded'
 import {
   type Batch,
   batch,
@@ -57,6 +58,38 @@ describe('structures', () => {
     await expect(hash(space, 'k').set('f', 'x'.repeat(8_400_000))).rejects.toEqual(code('VALUE_TOO_LARGE'))
     await expect(hash(space, 'k').get(undefined as never)).rejects.toEqual(code('INVALID_VALUE'))
     expect(sent).toEqual([])
+  })
+  it('refuses an end of a range, and a search, that says two things', async () => {
+    const { space, sent } = spaceOf(() => [])
+    const both = { above: 0, below: 1 } as never
+    await expect(sortedSet(space, 'k').range({ by: 'score', from: both })).rejects.toEqual(code('INVALID_ARGUMENT'))
+    await expect(sortedSet(space, 'k').count({ to: both })).rejects.toEqual(code('INVALID_ARGUMENT'))
+    const around = { member: 'm' }
+    for (const within of [
+      { radius: 1, width: 2 },
+      { radius: 1, height: 2 },
+    ])
+      await expect(geo(space, 'k').nearby({ around, within: within as never })).rejects.toEqual(
+        code('INVALID_ARGUMENT'),
+      )
+    expect(sent).toEqual([])
+  })
+  it('an iteration of a stream that grows faster than it is read ends', async () => {
+    const store = embeddedStore()
+    const jobs = stream<number>({ store }, 'jobs')
+    const append = (count: number): Promise<unknown> =>
+      batch({ store }, (b) => Array.from({ length: count }, () => b.stream('jobs').append(0)))
+    await append(450)
+    let count = 0
+    for await (const _entry of jobs) {
+      await append(2)
+      if (++count > 450) break
+    }
+    expect(count).toBe(450)
+    const empty: unknown[] = []
+    for await (const entry of stream({ store }, 'none')) empty.push(entry)
+    expect(empty).toEqual([])
+    await store.close()
   })
   it('refuses to add where a codec hides the number, and a sum that is too large', async () => {
     const { space } = spaceOf(() => '9007199254740993')
