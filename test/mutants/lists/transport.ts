@@ -48,7 +48,7 @@ export const mutants: readonly Mutant[] = [
   rest('nor after close', '    checkOpen()\n    const limit', '    const limit'),
   rest('nor is subscribed then', '      checkOpen()\n', ''),
   rest('a refused certificate was sent nothing', '|CERT|_LEAF_', ''),
-  rest('the error of a lost request names its code', "code ? ` (${code})` : ''", "''"),
+  rest('the error of a lost request names its code', 'code ? ` (', 'false ? ` ('),
   resend('a call that ends at its deadline says what failed before', 'call.failure = error', ''),
   resend(
     'so does one whose transport sees the deadline first',
