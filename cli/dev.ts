@@ -3,7 +3,7 @@ import { type StartedDev, startDev } from 'hither/node'
 import { fail } from './fail.ts'
 import { stopOnSignals } from './signals.ts'
 
-export const HELP = `hither dev: Upstash's REST and Redis's RESP on one store in this process, for development
+const HELP = `hither dev: Upstash's REST and Redis's RESP on one store in this process, for development
 
   hither dev
   hither dev --port 8079 --redis-port 6379 --token secret --snapshot data.hither

@@ -9,7 +9,7 @@ import { type Watched, watched } from './doctor-store.ts'
 import { fail } from './fail.ts'
 import { askServer, checkUrl, type OpenedStore, openStore } from './stores.ts'
 
-export const DOCTOR_HELP: string = `hither doctor: checks what a server of yours can do, and what is missing
+const DOCTOR_HELP = `hither doctor: checks what a server of yours can do, and what is missing
 
   hither doctor redis://127.0.0.1:6379
   hither doctor redis://10.0.0.1:6379,redis://10.0.0.2:6379 --for cache,limits,locks

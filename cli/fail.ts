@@ -23,7 +23,7 @@ export function explain(error: unknown): string {
     name = 'Error',
   } = (error ?? {}) as { code?: string; message?: string; name?: string }
   // The message quotes the argument, which may be a token.
-  if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') return 'the command takes options only: try hither --help'
+  if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') return 'the command takes options only: try it with --help'
   if (String(code).startsWith('ERR_PARSE_ARGS')) return message
   return LISTEN[code] ?? `unexpected ${name}${code ? ` (${code})` : ''}: please report it with the options you gave`
 }

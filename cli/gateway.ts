@@ -7,10 +7,9 @@ import { dev as runDev } from './dev.ts'
 import { fail } from './fail.ts'
 import { stopOnSignals } from './signals.ts'
 
-export const HELP = `hither gateway: Upstash's REST protocol in front of a Redis
+const HELP = `hither gateway: Upstash's REST protocol in front of a Redis
 
   hither gateway --redis redis://127.0.0.1:6379 --token secret --port 8079
-  hither --version
 
   --redis URL     the Redis behind (or REDIS_URL)              default redis://127.0.0.1:6379
   --redis-user NAME, --redis-password TEXT

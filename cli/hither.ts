@@ -9,16 +9,16 @@ function version(): string {
   return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
 }
 
-/** The help of all commands. */
-async function help(): Promise<string> {
-  const [{ HELP }, { HELP: DEV_HELP }, { DOCTOR_HELP }, { MIGRATE_HELP }] = await Promise.all([
-    import('./gateway.ts'),
-    import('./dev.ts'),
-    import('./doctor.ts'),
-    import('./migrate.ts'),
-  ])
-  return `${HELP}\n${DEV_HELP}\n${DOCTOR_HELP}\n${MIGRATE_HELP}`
-}
+const HELP = `hither: servers and tools beside the package
+
+  hither dev              a server for development on this machine: Upstash's REST and Redis's RESP, no Redis needed
+  hither gateway          Upstash's REST protocol in front of a Redis of yours
+  hither doctor URL       what a server of yours can do, and what is missing
+  hither migrate FROM TO  copies keys with their lifetimes from one system to another
+
+  hither COMMAND --help   the options of one of them
+  hither --version
+`
 // Node keeps its compiled code for the next start, from Node 22.1 on, unless NODE_DISABLE_COMPILE_CACHE is set.
 ;(module as { enableCompileCache?: () => unknown }).enableCompileCache?.()
 // A reader of the output that leaves, such as `head` or a collector of logs, must not end the command.
@@ -35,9 +35,8 @@ try {
   else if (command === 'doctor') await (await import('./doctor.ts')).doctor(rest)
   else if (command === 'migrate') await (await import('./migrate.ts')).migrateCommand(rest)
   else if (command === '--version' || command === '-v') console.log(version())
-  else if (command === undefined || command === '--help' || command === '-h' || command === 'help')
-    console.log(await help())
-  else (await import('./fail.ts')).fail('no such command: try hither --help')
+  else if (command === undefined || command === '--help' || command === '-h' || command === 'help') console.log(HELP)
+  else (await import('./fail.ts')).fail('no such command: there are dev, gateway, doctor and migrate')
 } catch (error) {
   const { explain, fail } = await import('./fail.ts')
   fail(explain(error))

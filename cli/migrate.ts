@@ -8,7 +8,7 @@ import { reasonOf } from './doctor-report.ts'
 import { fail } from './fail.ts'
 import { askServer, checkUrl, type OpenedStore, openStore, placeOf } from './stores.ts'
 
-export const MIGRATE_HELP: string = `hither migrate: copies keys with their lifetimes from one system to another
+const MIGRATE_HELP = `hither migrate: copies keys with their lifetimes from one system to another
 
   hither migrate redis://10.0.0.1:6379 memcached://10.0.0.2:11211 --namespace shop
   HITHER_TO_TOKEN=… hither migrate redis://10.0.0.1:6379 https://example.upstash.io

@@ -68,7 +68,7 @@ const worker = {
       scripts: {
         dev: 'wrangler dev',
         deploy: 'wrangler deploy',
-        gateway: 'hither gateway --token dev',
+        store: 'hither dev --token dev --redis-port 0',
         typecheck: 'tsc',
       },
       devDependencies: { wrangler: '^4.0.0', ...typescript },
@@ -79,8 +79,9 @@ const worker = {
     '.gitignore': `${IGNORED}.wrangler/\n`,
     'README.md': `# ${name}
 
-For local work \`npm run gateway\` puts the Upstash protocol in front of a Redis on this machine (\`REDIS_URL\`, or port
-6379). Then \`npm run dev\` starts the Worker, with the address and the token of \`.dev.vars\`.
+For local work \`npm run store\` starts a development server that speaks the Upstash protocol; it needs no Redis and keeps nothing. Then
+\`npm run dev\` starts the Worker, with the address and the token of \`.dev.vars\`. To keep the entries in a Redis of your own, run
+\`npx hither gateway --redis redis://127.0.0.1:6379 --token dev\` in place of \`npm run store\`.
 
 To deploy, take the address and the token of an Upstash database:
 
@@ -91,7 +92,7 @@ npm run deploy
 \`\`\`
 `,
   }),
-  next: ['npm run gateway    # needs a Redis; leave it running', 'npm run dev'],
+  next: ['npm run store    # in a terminal of its own; needs no Redis', 'npm run dev'],
 }
 
 const next = {

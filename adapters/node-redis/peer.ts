@@ -22,6 +22,7 @@ export interface Peer {
   readonly options?: { readonly socket?: object } | undefined
   sendCommand(args: Words, options?: SendOptions): Promise<unknown>
   duplicate(overrides?: object): Peer
+  withTypeMapping(mapping: object): unknown
   connect(): Promise<unknown>
   subscribe(channel: string, listener: (message: string) => unknown): Promise<unknown>
   unsubscribe(channel: string, listener: (message: string) => unknown): Promise<unknown>
@@ -60,7 +61,9 @@ export interface Servers {
 export function serversOf(borrowed: NodeRedisLike): Servers {
   const client = borrowed as unknown as Partial<Peer> & Partial<ClusterPeer>
   const isCluster = typeof client?.nodeClient === 'function'
-  if (typeof client?.sendCommand !== 'function' || typeof client.duplicate !== 'function') {
+  // A client of redis 4 has no type mapping, without which no bytes can be read.
+  const methods = [client?.sendCommand, client?.duplicate, client?.withTypeMapping]
+  if (methods.some((method) => typeof method !== 'function')) {
     throw new HitherError(
       'INVALID_ARGUMENT',
       'nodeRedisStore takes a client or a Cluster of redis 5 or 6, not its promise',

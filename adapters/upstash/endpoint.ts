@@ -11,6 +11,9 @@ export interface Session {
 }
 
 /** The checked options: where requests go, and how. */
+/** `RequestCache` of the DOM, which projects for Node alone do not have. */
+type CacheMode = 'default' | 'force-cache' | 'no-cache' | 'no-store' | 'only-if-cached' | 'reload'
+
 export interface Endpoint {
   readonly url: string
   readonly token: string
@@ -18,7 +21,7 @@ export interface Endpoint {
   readonly session: Session
   readonly timeoutMs: number
   readonly maxCallBytes: number
-  readonly cache: RequestCache
+  readonly cache: CacheMode
   /** Called once per request. */
   readonly signal?: (() => AbortSignal) | undefined
 }
@@ -38,7 +41,7 @@ export interface UpstashCommon {
    * the values that were read at its build. Never use `'force-cache'` for a store that is written to.
    * @default 'no-store'
    */
-  readonly cache?: RequestCache
+  readonly cache?: CacheMode
   /** Permits an `http:` url to a host that is not loopback: the token then travels in the clear. @default false */
   readonly allowInsecure?: boolean
   /** The `syncToken` of another isolate's store: reads here see the writes that it made up to then. */

@@ -53,11 +53,7 @@ export function createTransport(endpoint: Endpoint): Transport {
           response = await fetch(url + path, init)
           text = await readText(response, maxCallBytes)
         } catch (cause) {
-          throw stop.signal.aborted
-            ? stop.signal.reason
-            : isUnsent(cause as object)
-              ? lost('STORE_UNAVAILABLE', 'not connected: check that the endpoint runs, and the url', cause, false)
-              : lost('STORE_UNAVAILABLE', 'no reply from the endpoint', cause)
+          throw stop.signal.aborted ? stop.signal.reason : unanswered(cause as object)
         }
         const { status } = response
         const header = (name: string): string => response.headers.get(name) ?? ''
@@ -161,11 +157,16 @@ function lost(code: ErrorCode, message: string, cause?: unknown, maybeExecuted =
   return new HitherError(code, message, { cause, retryable: code !== 'BAD_REPLY', maybeExecuted })
 }
 
-/** Whether no connection was made. Only Node and Bun show that. */
-function isUnsent(error: { code?: string; cause?: { code?: string } } | undefined): boolean {
-  return /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT|ConnectionRefused)$/.test(
-    `${error?.cause?.code ?? error?.code}`,
+/** The error of a request whose `fetch` rejected. Only Node and Bun show by a code that no connection was made. */
+function unanswered(cause: { code?: string; cause?: { code?: string } } | undefined): HitherError {
+  const code = cause?.cause?.code ?? cause?.code
+  // A certificate is checked before anything is sent.
+  const unsent = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT|ConnectionRefused)$|CERT|_LEAF_/.test(
+    `${code}`,
   )
+  const what = unsent ? 'not connected' : 'no reply from the endpoint'
+  const message = `${what}${code ? ` (${code})` : ''}: check that the endpoint runs, and the url`
+  return lost('STORE_UNAVAILABLE', message, cause, !unsent)
 }
 
 function isBytes(value: unknown): value is Uint8Array<ArrayBuffer> {

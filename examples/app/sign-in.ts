@@ -56,7 +56,7 @@ export async function parseName(request: Request): Promise<string> {
   const given = typeof body === 'object' && body !== null && 'name' in body ? body.name : undefined
   const name = typeof given === 'string' ? given.trim() : ''
   if (/^[^\p{C}]{1,40}$/u.test(name)) return name
-  throw new BadQuery('send a name of 1 to 40 characters as JSON: {"name":"Ada"}')
+  throw new BadQuery('send a name of 1 to 40 characters with Content-Type: application/json: {"name":"Ada"}')
 }
 
 export function searchOf({ point, places: [first] }: Nearest): Search | undefined {

@@ -1,6 +1,6 @@
 /**
  * A Worker over your own Redis. A Durable Object holds the connection and keeps it open between requests.
- * See wrangler.toml, and `npx wrangler secret put REDIS_URL`.
+ * See wrangler.toml, and `npx wrangler secret put REDIS_URL`; for `wrangler dev`, `REDIS_URL=redis://127.0.0.1:6379` in `.dev.vars`.
  */
 import { type Cache, createCache } from 'hither'
 import { type ObjectNamespace, redisObjectStore } from 'hither/cloudflare'

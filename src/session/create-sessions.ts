@@ -156,7 +156,7 @@ const DEVICE_LENGTH = 200
 
 function deviceOf(headers: Headers | undefined): string {
   if (typeof headers?.get !== 'function') {
-    throw invalid('open takes a Request, or { headers }')
+    throw invalid('open takes a Request, or { headers: Headers }')
   }
   return encodeURIComponent((headers.get('user-agent') ?? '').toWellFormed().slice(0, DEVICE_LENGTH).toWellFormed())
 }

@@ -39,15 +39,19 @@ export function createResend(onResend: () => void, toOutage: (error: unknown) =>
         if (hurried && call.patient) return true
         const lost = known?.maybeExecuted || call.attempts > 0
         const mayRepeat = lost && call.effect !== 'once' && known?.code === 'STORE_UNAVAILABLE'
-        if (mayRepeat && ++call.attempts < MAX_ATTEMPTS) return true
+        if (mayRepeat && ++call.attempts < MAX_ATTEMPTS) {
+          call.failure = error
+          return true
+        }
         if (!known) {
           settle(call, 'reject', toOutage(error))
           return false
         }
         // A read changes nothing, even if its reply was lost. Any other call may have run at an earlier attempt.
         const maybeExecuted = lost && call.effect !== 'read'
-        const isSame = known.maybeExecuted === maybeExecuted
-        const options = { cause: error, retryable: true, maybeExecuted }
+        const failure = known.code === 'TIMEOUT' && call.failure
+        const isSame = known.maybeExecuted === maybeExecuted && !failure
+        const options = { cause: failure || error, retryable: true, maybeExecuted }
         settle(call, 'reject', isSame ? error : new HitherError(known.code, known.message, options))
         return false
       })

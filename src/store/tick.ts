@@ -33,6 +33,8 @@ export interface PendingCall extends Omit<Wanted, 'script'> {
   sent: boolean
   settled: boolean
   attempts: number
+  /** Error of the latest attempt whose reply was lost. */
+  failure: unknown
 }
 
 export interface Tick {
@@ -131,6 +133,7 @@ export function createTick(
           sent: false,
           settled: false,
           attempts: 0,
+          failure: undefined,
         }
         if (closed || !(deadline > at)) throw ended(pending, closed ? 'CLOSED' : 'TIMEOUT')
         if (signal) pending.end = onAbort(signal, () => settle(pending, 'reject', signal.reason))
@@ -179,9 +182,10 @@ export function settle(call: PendingCall, how: 'resolve' | 'reject', value: unkn
   call[how](value as never)
 }
 
-function ended({ sent, effect }: PendingCall, code: 'CLOSED' | 'TIMEOUT'): HitherError {
+function ended({ sent, effect, failure }: PendingCall, code: 'CLOSED' | 'TIMEOUT'): HitherError {
   return new HitherError(code, code === 'CLOSED' ? 'the store is closed' : 'no answer before the deadline', {
     retryable: code === 'TIMEOUT' && !(sent && effect === 'once'),
     maybeExecuted: sent && effect !== 'read',
+    ...(failure ? { cause: failure } : {}),
   })
 }

@@ -26,7 +26,8 @@ beforeAll(async () => {
   mkdirSync(home, { recursive: true })
   cpSync(join(root, 'package.json'), join(home, 'package.json'))
   cpSync(join(source, 'dist'), join(home, 'dist'), { recursive: true })
-  for (const name of ['type-fest', 'tagged-tag', 'zod'])
+  mkdirSync(join(folder, 'node_modules/@types'))
+  for (const name of ['type-fest', 'tagged-tag', 'zod', '@types/node', 'undici-types'])
     symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name))
   cpSync(join(root, 'test/types/consumer/consumer.ts'), join(folder, 'consumer.ts'))
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
@@ -53,11 +54,29 @@ describe('what an application writes', () => {
   it.each(all)('compiles with TypeScript %s, moduleResolution %s', (version, _, more) => {
     expect(run(version, folder, [...options, ...more, 'consumer.ts'])).toBe('')
   })
+  const { exports } = require(join(root, 'package.json')) as { exports: Record<string, unknown> }
+  // Entries that need a package which this folder lacks, or modules of a runtime.
+  const peers = /ioredis|hono|upstash-ratelimit|express|cloudflare|testing\/node|package\.json/
+  const names = Object.keys(exports).map((name) => `hither${name.slice(1)}`)
+  it('compiles, with its declarations checked, in a project for Node that has no types of the DOM', () => {
+    const found = names.filter((name) => !peers.test(name) && !/nats|better-auth/.test(name))
+    writeFileSync(join(folder, 'node-alone.ts'), entries(found))
+    const node = ['--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2022', '--types', 'node']
+    expect(run('5.9', folder, [...node, '--module', 'nodenext', 'node-alone.ts'])).toBe('')
+  })
+  it.each<[Version, string, RegExp]>([
+    ['5.9', 'nodenext', /^$/],
+    ['5.9', 'node20', /^$/],
+    ['5.9', 'node16', /TS1479/],
+    ['5.5', 'nodenext', /TS1479/],
+  ])('in a package of CommonJS, TypeScript %s, module %s, does what the page says', (version, module, said) => {
+    const inside = join(folder, 'common')
+    mkdirSync(inside, { recursive: true })
+    writeFileSync(join(inside, 'package.json'), '{}')
+    writeFileSync(join(inside, 'index.ts'), "import { createCache } from 'hither'\nvoid createCache\n")
+    expect(run(version, folder, [...options, '--module', module, 'common/index.ts'])).toMatch(said)
+  })
   it('finds every entry without `exports`, by moduleResolution node', () => {
-    const { exports } = require(join(root, 'package.json')) as { exports: Record<string, unknown> }
-    // Entries that need a package which this folder lacks, or modules of a runtime.
-    const peers = /ioredis|hono|upstash-ratelimit|express|cloudflare|testing\/node|package\.json/
-    const names = Object.keys(exports).map((name) => `hither${name.slice(1)}`)
     writeFileSync(join(folder, 'entries.ts'), entries(names.filter((name) => !peers.test(name))))
     expect(run('5.5', folder, [...options, '--module', 'esnext', '--moduleResolution', 'node', 'entries.ts'])).toBe('')
   })

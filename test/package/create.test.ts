@@ -185,6 +185,20 @@ describe('what it writes', { timeout: 120_000 }, () => {
       await worker.dispose()
     }
   })
+  it('worker: a store for it that needs no Redis, and takes the token of .dev.vars', async () => {
+    const folder = join(home, 'My worker app')
+    const { scripts } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { scripts: { store: string } }
+    const [program = '', ...args] = scripts.store.split(' ')
+    const token = /^UPSTASH_REDIS_REST_TOKEN=(.+)$/m.exec(readFileSync(join(folder, '.dev.vars'), 'utf8'))?.[1]
+    const child = spawn(join(folder, 'node_modules/.bin', program), [...args, '--port', '0'], { cwd: folder })
+    running.push(child)
+    let said = ''
+    child.stdout.on('data', (data) => (said += data))
+    await expect.poll(() => said, { timeout: 20_000 }).toMatch(/REST +http:\S+ .*\n/)
+    const url = /http:\S+/.exec(said)?.[0] ?? ''
+    const response = await fetch(`${url}/ping`, { headers: { authorization: `Bearer ${token}` } })
+    expect(await response.json()).toEqual({ result: 'PONG' })
+  })
   it('next: a route handler that answers the same for a minute', async () => {
     const folder = await project('next')
     const program = `

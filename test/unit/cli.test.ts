@@ -73,10 +73,19 @@ const ask = (url: string, path: string): Promise<Response> =>
 
 describe('hither', { timeout: 120_000 }, () => {
   it('tells how it is used', async () => {
-    for (const args of [[], ['--help'], ['help'], ['gateway', '--help']]) {
+    const commands = ['dev', 'gateway', 'doctor', 'migrate']
+    for (const args of [[], ['--help'], ['help']]) {
       const run = start(args)
       expect([args, await run.ended]).toEqual([args, 0])
-      expect(run.out()).toContain('hither gateway --redis')
+      for (const command of commands) expect(run.out()).toContain(`\n  hither ${command} `)
+      expect(run.out().split('\n').length).toBeLessThan(20)
+    }
+    for (const command of commands) {
+      const run = start([command, '--help'])
+      expect([command, await run.ended]).toEqual([command, 0])
+      expect(run.out()).toMatch(
+        new RegExp(`^hither ${command}: .*\n\n  (HITHER\\S+ )?hither ${command} ?.*\n(.*\n)*  --`),
+      )
     }
   })
 
@@ -90,7 +99,7 @@ describe('hither', { timeout: 120_000 }, () => {
     for (const args of [['gatewya'], [TOKEN], [`--token=${TOKEN}`, 'gateway']]) {
       const run = start(args)
       expect(await run.ended).toBe(2)
-      expect(run.err()).toBe('hither: no such command: try hither --help\n')
+      expect(run.err()).toBe('hither: no such command: there are dev, gateway, doctor and migrate\n')
     }
   })
 })

@@ -221,6 +221,18 @@ describe('resends, by effect', () => {
     expect(await failure(store.get('k'))).toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
     expect(requests).toHaveLength(6)
   })
+  it('names the last failure where the deadline comes while it is sent again', async () => {
+    const cause = { code: 'STORE_UNAVAILABLE', message: 'the reply was lost' }
+    const first = scripted((_, __, nth) => (nth === 1 ? lost() : never())).store
+    const end = failure(first.get('k', { deadline: Date.now() + 300 }))
+    expect(await end).toMatchObject({ code: 'TIMEOUT', maybeExecuted: false, cause })
+    const late = (): never => {
+      throw new HitherError('TIMEOUT', 'the deadline of the call passed', { retryable: true })
+    }
+    const second = scripted((_, __, nth) => (nth === 1 ? lost() : late())).store
+    expect(await failure(second.get('k'))).toMatchObject({ code: 'TIMEOUT', maybeExecuted: false, cause })
+    expect((await failure(scripted(late).store.get('k'))).cause).toBeUndefined()
+  })
   it('of a batch whose reply was lost, only what may run again', async () => {
     const { store, verbs } = scripted((commands, c, nth) => (nth === 1 ? lost() : plainAnswer(commands, c, nth)))
     const [set, get, del] = await Promise.all([failure(store.set('a', 'x')), store.get('a'), store.delete(['b'])])

@@ -18,6 +18,7 @@ function played(connect: () => Promise<unknown>, sendCommand: () => Promise<unkn
     on() {},
     subscribe: async () => {},
     sendCommand,
+    withTypeMapping() {},
     connect,
     duplicate(options: Duplicate['options']) {
       const made = {
@@ -34,6 +35,16 @@ function played(connect: () => Promise<unknown>, sendCommand: () => Promise<unkn
   return { peer, duplicates, transport: nodeRedisTransport(peer), store: nodeRedisStore(peer) }
 }
 const never = (): Promise<never> => new Promise(() => {})
+
+describe('a client of redis 4', () => {
+  it('is refused: it has no type mapping, without which no bytes can be read', () => {
+    const { peer } = played(async () => {})
+    const { withTypeMapping, ...old } = peer
+    const refused = { code: 'INVALID_ARGUMENT', message: expect.stringContaining('redis 5 or 6') }
+    expect(() => nodeRedisStore(old)).toThrow(expect.objectContaining(refused))
+    expect(() => nodeRedisStore(Object.assign(old, { withTypeMapping }))).not.toThrow()
+  })
+})
 
 describe('a connection beside the client of node-redis', () => {
   it('is never opened again: EXEC would run without its WATCH', async () => {

@@ -121,6 +121,32 @@ describe('url and token', () => {
   })
 })
 
+describe('a request that got no reply', () => {
+  /** The error of a write whose `fetch` rejects as that of Node does. */
+  const failed = (cause: unknown): Promise<unknown> => {
+    const fetch = () => Promise.reject(Object.assign(new TypeError('fetch failed'), { cause }))
+    const transport = upstashTransport({ url, token, fetch })
+    return transport.send({ args: ['INCR', 'a'], effect: 'once' }).catch((error: unknown) => error)
+  }
+  const message = (what: string): string => `${what}: check that the endpoint runs, and the url`
+
+  it('did not run where no connection was made, or the certificate was refused, and names the code', async () => {
+    const codes = ['ECONNREFUSED', 'CERT_HAS_EXPIRED', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE']
+    for (const code of codes)
+      expect(await failed({ code })).toMatchObject({
+        message: message(`not connected (${code})`),
+        maybeExecuted: false,
+      })
+  })
+  it('may have run otherwise', async () => {
+    const lost = { code: 'STORE_UNAVAILABLE', maybeExecuted: true }
+    const code = 'ERR_SSL_WRONG_VERSION_NUMBER'
+    const named = { ...lost, message: message(`no reply from the endpoint (${code})`) }
+    expect(await failed({ code })).toMatchObject(named)
+    expect(await failed(undefined)).toMatchObject({ ...lost, message: message('no reply from the endpoint') })
+  })
+})
+
 describe('what is not sent any more', () => {
   const sent: string[] = []
   const fetch = async (input: RequestInfo | URL): Promise<Response> => {

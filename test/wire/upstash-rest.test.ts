@@ -1,10 +1,12 @@
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { Redis } from '@upstash/redis'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { upstashStore, upstashTransport } from '../../adapters/upstash/index.ts'
 import { HitherError } from '../../src/errors.ts'
 import { type Command, ReplyError } from '../../src/store/transport.ts'
+import { certificate } from '../support/certificate.ts'
 
 // What the store sends, and which error each fault becomes. A server in this file responds as each test tells it to.
 
@@ -240,6 +242,25 @@ describe('faults', () => {
   it('reports an unreachable host', async () => {
     const error = await failed(open({ url: 'http://127.0.0.1:1' }).send(read('GET', 'secret-key')))
     expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true })
+  })
+
+  it('names the code of a certificate that nobody vouches for, to a read and to a write', async () => {
+    const secure = createSecureServer(certificate, (_, response) => response.end()).listen(0, '127.0.0.1')
+    await new Promise((done) => secure.once('listening', done))
+    const store = upstashStore({ url: `https://localhost:${(secure.address() as AddressInfo).port}`, token: TOKEN })
+    const reason = { code: 'STORE_UNAVAILABLE', maybeExecuted: false, message: expect.stringMatching(/CERT/) }
+    expect(await failed(store.get('k'))).toMatchObject(reason)
+    expect(await failed(store.set('k', 'v'))).toMatchObject(reason)
+    await store.close()
+    await new Promise((done) => secure.close(done))
+  })
+
+  it('says why a read that was sent again found no reply before its deadline', async () => {
+    const store = upstashStore({ url: url.replace('http:', 'https:'), token: TOKEN })
+    const error = await failed(store.get('k', { deadline: Date.now() + 300 }))
+    expect(error).toMatchObject({ code: 'TIMEOUT', cause: { code: 'STORE_UNAVAILABLE' } })
+    expect((error.cause as Error).message).toMatch(/no reply from the endpoint \(ERR_SSL_\w+\): check/)
+    await store.close()
   })
 
   it('rejects a refused token as UNAUTHORIZED, which did not run', async () => {

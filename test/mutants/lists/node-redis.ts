@@ -1,10 +1,12 @@
 import { type Mutant, of } from '../mutants.ts'
 
 const transport = of('adapters/node-redis/transport.ts', ['node-redis.test.ts'])
+const peer = of('adapters/node-redis/peer.ts', ['node-redis.test.ts'])
 const store = of('adapters/node-redis/index.ts', ['node-redis.test.ts'])
 const own = of('adapters/ioredis/index.ts', ['ioredis-watch.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  peer('a client of redis 4 is refused', ', client?.withTypeMapping]', ']'),
   transport('EXEC runs with its WATCH or not at all', 'reconnectStrategy: false', 'reconnectStrategy: 0'),
   transport(
     'a connection is waited for to the limit of its call',
