@@ -80,15 +80,18 @@ end
 /**
  * Notes that a request for a URL begins. With `lease` 1 it asks for the lease; with 2 it takes the lease, whoever has it.
  * `seenUs`: when the request of the newest response began that the caller has read; 0 for none. Replies when this request began,
- * in microseconds by the store's clock and after the last invalidation, and a number: 1 if the caller has the lease; 0 if another
+ * in microseconds by the store's clock and after the last invalidation; a number: 1 if the caller has the lease; 0 if another
  * request has it; 2 if nobody should wait, since the last response could not be shared; 3 if a newer response was stored after the
- * caller's read.
+ * caller's read; and the store's time. The first is later than the third if the URL was just invalidated. Only the third may be
+ * compared with the end of a version.
  */
-export const beginFetch: Operation<readonly [token: string, lease: number, seenUs: number], readonly [number, number]> =
-  {
-    name: 'http.begin',
-    effect: 'repeat',
-    lua: `${PARSE}
+export const beginFetch: Operation<
+  readonly [token: string, lease: number, seenUs: number],
+  readonly [startUs: number, granted: number, nowUs: number]
+> = {
+  name: 'http.begin',
+  effect: 'repeat',
+  lua: `${PARSE}
 local granted, is_behind = 0, false
 for _, line in ipairs(lines) do is_behind = is_behind or line:sub(44, 59) - ARGV[3] > 0 end
 if is_behind and ARGV[2] == '1' then granted = 3
@@ -97,22 +100,22 @@ elseif ARGV[2] == '2' or ARGV[2] == '1' and (token == ARGV[1] or lease <= now_us
  token, lease, granted = ARGV[1], now_us + ${LEASE_MS}000, 1
 end
 write(${UNDER_WAY_MS})
-return { math.max(now_us, invalidated + 1), granted }`,
-    apply(current, [token, lease, seenUs], { nowUs, leftMs }): Transition<readonly [number, number]> {
-      const record = recordOf(current)
-      const isBehind = lease === 1 && record.lines.some(({ startUs }) => startUs > seenUs)
-      const isAlone = record.token === NOBODY && record.leaseUs > nowUs
-      const isFree = record.token === token || record.leaseUs <= nowUs
-      const granted = !isBehind && !isAlone && (lease === 2 || (lease === 1 && isFree))
-      const next = granted ? { ...record, token, leaseUs: nowUs + LEASE_MS * 1000 } : record
-      const reply = isBehind ? 3 : isAlone ? 2 : granted ? 1 : 0
-      return {
-        next: format(next),
-        ttl: lifetime(leftMs, UNDER_WAY_MS),
-        reply: [Math.max(nowUs, record.invalidatedUs + 1), reply],
-      }
-    },
-  }
+return { math.max(now_us, invalidated + 1), granted, now_us }`,
+  apply(current, [token, lease, seenUs], { nowUs, leftMs }): Transition<readonly [number, number, number]> {
+    const record = recordOf(current)
+    const isBehind = lease === 1 && record.lines.some(({ startUs }) => startUs > seenUs)
+    const isAlone = record.token === NOBODY && record.leaseUs > nowUs
+    const isFree = record.token === token || record.leaseUs <= nowUs
+    const granted = !isBehind && !isAlone && (lease === 2 || (lease === 1 && isFree))
+    const next = granted ? { ...record, token, leaseUs: nowUs + LEASE_MS * 1000 } : record
+    const reply = isBehind ? 3 : isAlone ? 2 : granted ? 1 : 0
+    return {
+      next: format(next),
+      ttl: lifetime(leftMs, UNDER_WAY_MS),
+      reply: [Math.max(nowUs, record.invalidatedUs + 1), reply, nowUs],
+    }
+  },
+}
 
 /**
  * Stores a response in front of the others of its URL, and frees the lease of `token`. `startUs`: the reply of `beginFetch`.

@@ -28,8 +28,10 @@ import type { Place } from './place.ts'
  */
 export interface Fetching {
   readonly token: string
-  /** When it began, in microseconds by the store's clock. */
+  /** When it began, in microseconds by the store's clock, and after the last invalidation of its URL. */
   readonly startUs: number
+  /** The store's time when it began. Less than `startUs` if the URL was invalidated at that time. */
+  readonly nowUs: number
   /**
    * `leads`: this request has the lease, or did not ask for it. `waits`: another request has the lease. `behind`: another request
    * has stored a response after this one read the store. `alone`: nobody waits, since the last response could not be shared.
@@ -205,16 +207,17 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     async begin(place, lease = 'none', seenUs = 0) {
       const token = randomId()
       const before = { token, ended: ends.get(place.record), endCount }
-      const [startUs, granted] = await run(beginFetch, place.record, [token, LEASES.indexOf(lease), seenUs])
-      return { ...before, startUs, role: lease === 'none' ? 'alone' : (ROLES[granted] as Fetching['role']) }
+      const [startUs, granted, nowUs] = await run(beginFetch, place.record, [token, LEASES.indexOf(lease), seenUs])
+      return { ...before, startUs, nowUs, role: lease === 'none' ? 'alone' : (ROLES[granted] as Fetching['role']) }
     },
     release: (place, { token }, alone) => run(releaseFetch, place.record, [token, alone ? 1 : 0]),
-    async put(place, { token, startUs, ended, endCount: known }, { response, versionKeys, replaces, lifeMs, renews }) {
+    async put(place, fetching, { response, versionKeys, replaces, lifeMs, renews }) {
+      const { token, startUs, nowUs, ended, endCount: known } = fetching
       const all = [...new Set([...place.versions, ...versionKeys])]
       const captured = await Promise.all(all.map((key) => run(captureVersion, key, [randomId(), lifeMs + MARGIN_MS])))
       // The version was ended after this request began, so the response may be older than the purge.
       const isLate = (text: string): boolean =>
-        endOf(text) >= startUs && !ended?.has(text) && !((ownEnds.get(idOf(text)) as number) <= known)
+        endOf(text) >= nowUs && !ended?.has(text) && !((ownEnds.get(idOf(text)) as number) <= known)
       if (captured.some(isLate)) return undefined
       const versions = all.map((key, i) => [key, idOf(captured[i] as string)] as const)
       const renewed = new Map(renews?.versions)

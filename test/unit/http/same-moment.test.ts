@@ -47,6 +47,36 @@ describe.each([['the store alone', {}] as const, ['a near tier', undefined] as c
     expect((await get(cache, origin, { url })).body).toBe('new')
     expect((await get(cache, origin, { url })).story).toContain('hit;')
   })
+  it.each(purges)('nor is it where its URL was purged just before: %j', async (selection) => {
+    const cache = cacheOf(options())
+    const origin = createOrigin(fields)
+    await get(cache, origin, { url })
+    await cache.purge({ url })
+    origin.answers(async () => {
+      await cache.purge(selection)
+      return new Response('old', { headers: fields })
+    })
+    await get(cache, origin, { url })
+    origin.answers(() => new Response('new', { headers: fields }))
+    expect((await get(cache, origin, { url })).body).toBe('new')
+  })
+  it('nor is what goes to the place of another query', async () => {
+    const cache = cacheOf(options())
+    const origin = createOrigin(fields)
+    const ruled = { headers: { ...fields, 'no-vary-search': 'params=("utm")' } }
+    const [one, two] = [`${url}?utm=1`, `${url}?utm=2`]
+    await get(cache, origin, { url: one })
+    await cache.purge({ url: one })
+    origin.answers(async () => {
+      origin.answers(() => new Response('other', ruled))
+      await get(cache, origin, { url: two })
+      await cache.purge({ url: two })
+      return new Response('old', ruled)
+    })
+    await get(cache, origin, { url: one })
+    origin.answers(() => new Response('new', ruled))
+    expect((await get(cache, origin, { url: two })).body).toBe('new')
+  })
   it.each([{ tags: ['t'] }, { tags: ['g'] }])('and no page had the tag before: %j', async (selection) => {
     const cache = cacheOf(options())
     const origin = createOrigin(fields)
