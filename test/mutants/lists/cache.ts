@@ -506,6 +506,8 @@ export const mutants: readonly Mutant[] = [
     'if',
     ['cache/near.test.ts'],
   ),
+  feed('a number that could not be sent is repeated', '          repeatFrom(intervalMs)\n', '', ['cache/near.test.ts']),
+  feed('but not one that the store refuses', 'if (!isOutage(error)) return', '', ['cache/near.test.ts']),
   feed('what was said last is said again after a gap', 'if (number > 0) repeatFrom(0)', '', ['cache/near.test.ts']),
   feed('a new subscription begins empty', '() => flush(false),', '() => {},', ['cache/near.test.ts']),
   pull('what others have logged is dropped', 'drop(decodeURIComponent(key))', 'void 0', ['cache/near.test.ts']),
