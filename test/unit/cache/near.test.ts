@@ -722,6 +722,29 @@ describe('a log of changes in the store', () => {
     await a.flush()
     expect(a.peek('k')).toBeUndefined()
   })
+  it.each(['get', 'delete'] as const)('gets a change that could not be added with the next %s', async (next) => {
+    const { a, memory } = two(1)
+    let isAway = true
+    const store: AtomicStore = {
+      ...memory,
+      async run(operation, ...rest) {
+        if (isAway && operation.name === 'feed.append') throw unavailable()
+        return memory.run(operation, ...rest)
+      },
+    }
+    const b = createCache({ store, near: nearTier({ feed: pullFeed({ every: 1 }) }), ttl: '5m' })
+    await hold(a, 'k')
+    await b.delete('k')
+    await b.flush()
+    isAway = false
+    await pause(3)
+    await b[next]('some')
+    await b.flush()
+    await pause(3)
+    await a.get('another')
+    await a.flush()
+    expect(a.peek('k')).toBeUndefined()
+  })
   it('refuses an interval that is none', () => {
     expect(() => pullFeed({ every: 'often' as never })).toThrow(code('INVALID_DURATION'))
   })
