@@ -1,7 +1,7 @@
 import { HitherError, isHitherError } from '../errors.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
-import { elapsedMs, setQuietTimer, setTimer } from '../runtime/clock.ts'
+import { now, setQuietTimer, setTimer } from '../runtime/clock.ts'
 import { randomId } from '../runtime/random.ts'
 
 /** How a near tier learns of the writes of other processes. */
@@ -72,7 +72,6 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
     /** Repetitions keep the process alive, but not while the store is down. */
     let timer = setTimer
     let link: Promise<() => Promise<void>> | undefined
-    /** When it may subscribe again, by `elapsedMs`. */
     let againMs = 0
     let closed = false
 
@@ -129,7 +128,9 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
     return {
       onRead() {},
       onKeep() {
-        if (link || closed || elapsedMs() < againMs) return
+        const waitMs = againMs - now()
+        // A longer wait means that the clock was set back.
+        if (link || closed || (waitMs > 0 && waitMs <= RETRY_INTERVALS * intervalMs)) return
         const started = subscribe(channel, receive, () => {
           flush(true)
           // The last message of this process may have been lost as well.
@@ -142,7 +143,7 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
             () => flush(false),
             () => {
               link = undefined
-              againMs = elapsedMs() + RETRY_INTERVALS * intervalMs
+              againMs = now() + RETRY_INTERVALS * intervalMs
               flush(true)
             },
           ),

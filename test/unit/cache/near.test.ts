@@ -610,6 +610,23 @@ describe('messages between processes', () => {
     expect(a.peek('k')).toBeUndefined()
     await a.close()
   })
+  it('are asked for again at once where the clock was set back', async () => {
+    const { a, state, listeners } = two(200)
+    state.refuse = true
+    await a.set('k', 1)
+    await a.get('k')
+    await pause(1)
+    state.refuse = false
+    const realNow = Date.now.bind(Date)
+    vi.spyOn(Date, 'now').mockImplementation(() => realNow() - 3_600_000)
+    await a.get('k')
+    await a.get('j')
+    await a.set('j', 1)
+    await a.get('j')
+    expect(listeners.size).toBe(1)
+    vi.restoreAllMocks()
+    await a.close()
+  })
   it('need a store that publishes and subscribes', () => {
     const near = nearTier({ feed: messageFeed() })
     expect(() => createCache({ store: memoryStore(), near })).toThrow(code('UNSUPPORTED'))
