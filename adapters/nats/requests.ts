@@ -1,7 +1,7 @@
 import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/nats-core'
 import { HitherError } from '../../src/errors.ts'
 import { onAbort } from '../../src/runtime/abort.ts'
-import { firedAt, NEVER, now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
+import { elapsedMs, NEVER, now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
 import { onLimit } from '../../src/runtime/deadline.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
 
@@ -28,7 +28,8 @@ export interface Requests {
 
 interface Waiting {
   readonly question: Question
-  readonly deadline: number
+  /** When its caller stops waiting, by `elapsedMs`: the wall clock may be set back meanwhile. */
+  readonly endMs: number
   settle(outcome: Msg | undefined, error?: unknown): void
 }
 
@@ -36,7 +37,7 @@ interface Waiting {
 export function createRequests(connection: NatsConnection, inbox: string, onGone: () => void): Requests {
   const waiting = new Map<string, Waiting>()
   let number = 0
-  let due = NEVER
+  let dueMs = NEVER
   let cancelSweep: (() => void) | undefined
   let ended: HitherError | undefined
   let isDown = false
@@ -50,21 +51,21 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
   const endAll = (error: HitherError): void => {
     for (const each of [...waiting.values()]) each.settle(undefined, lost(error, each))
   }
-  const arm = (at: number, nowMs = now()): void => {
-    if (at >= due) return
+  const arm = (endMs: number, atMs: number): void => {
+    if (endMs >= dueMs) return
     cancelSweep?.()
-    due = at
-    cancelSweep = setDeadline(sweep, at - nowMs, undefined, setQuietTimer)
+    dueMs = endMs
+    cancelSweep = setDeadline(sweep, endMs - atMs, undefined, setQuietTimer)
   }
   const sweep = (): void => {
-    const at = firedAt(due)
-    due = NEVER
+    const atMs = elapsedMs()
+    dueMs = NEVER
     let next = NEVER
     for (const each of [...waiting.values()]) {
-      if (each.deadline <= at) each.settle(undefined, timedOut(each.question.writes))
-      else next = Math.min(next, each.deadline)
+      if (each.endMs <= atMs) each.settle(undefined, timedOut(each.question.writes))
+      else next = Math.min(next, each.endMs)
     }
-    if (next < NEVER) arm(next, at)
+    arm(next, atMs)
   }
   const subscription = connection.subscribe(`${inbox}.*`, {
     callback(error, message) {
@@ -105,6 +106,8 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
       new Promise((resolve, reject) => {
         check(limits)
         const { deadline, signal } = limits
+        const atMs = elapsedMs()
+        const endMs = atMs + deadline - now()
         number = (number + 1) % 1e9
         const token = number.toString(36)
         const forget = signal && onAbort(signal, () => settle(undefined, signal.reason))
@@ -114,14 +117,14 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
           if (outcome) resolve(outcome)
           else reject(error)
         }
-        waiting.set(token, { question, deadline, settle })
+        waiting.set(token, { question, endMs, settle })
         const { subject, payload, headers } = question
         try {
           connection.publish(subject, payload, { reply: `${inbox}.${token}`, ...(headers ? { headers } : {}) })
         } catch (error) {
           settle(undefined, unsent(error))
         }
-        arm(deadline)
+        arm(endMs, atMs)
       }),
     async publish(subject, message, limits) {
       check(limits)

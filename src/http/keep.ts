@@ -89,7 +89,7 @@ export async function putDraft(engine: Engine, put: PutRequest): Promise<StoredR
       // A purge of the URL before its query rule was known did not reach the place at which the response is stored now.
       const { invalidatedUs } = await storage.read(plan.place)
       if (invalidatedUs >= fetching.startUs) return undefined
-      await storage.begin(place)
+      await storage.begin(place, 'before')
       // The response is stored under another query, so nobody must wait for it under this one.
       if (fetching.role === 'leads') await storage.release(plan.place, fetching, false)
     }

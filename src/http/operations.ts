@@ -78,12 +78,15 @@ end
 `
 
 /**
- * Notes that a request for a URL begins. With `lease` 1 it asks for the lease; with 2 it takes the lease, whoever has it.
- * `seenUs`: when the request of the newest response began that the caller has read; 0 for none. Replies when this request began,
+ * Notes that a request for a URL begins. With `lease` 1 it asks for the lease; with 2 it takes the lease, whoever has it; with 3 it
+ * began before, under another URL. `seenUs`: when the request of the newest response began that the caller has read; 0 for none. Replies when this request began,
  * in microseconds by the store's clock and after the last invalidation; a number: 1 if the caller has the lease; 0 if another
  * request has it; 2 if nobody should wait, since the last response could not be shared; 3 if a newer response was stored after the
  * caller's read; and the store's time. The first is later than the third if the URL was just invalidated. Only the third may be
  * compared with the end of a version.
+ *
+ * A new record counts as invalidated, except with 3. The race: a request begins, the store loses its record, a purge finds none
+ * and resolves, and the next request makes a new record. The response to the first request may not be stored.
  */
 export const beginFetch: Operation<
   readonly [token: string, lease: number, seenUs: number],
@@ -93,6 +96,7 @@ export const beginFetch: Operation<
   effect: 'repeat',
   lua: `${PARSE}
 local granted, is_behind = 0, false
+if not known and ARGV[2] ~= '3' then invalidated = now_us end
 for _, line in ipairs(lines) do is_behind = is_behind or line:sub(44, 59) - ARGV[3] > 0 end
 if is_behind and ARGV[2] == '1' then granted = 3
 elseif token == ('-'):rep(16) and lease > now_us then granted = 2
@@ -102,7 +106,7 @@ end
 write(${UNDER_WAY_MS})
 return { math.max(now_us, invalidated + 1), granted, now_us }`,
   apply(current, [token, lease, seenUs], { nowUs, leftMs }): Transition<readonly [number, number, number]> {
-    const record = recordOf(current)
+    const record = parseRecord(current) ?? { ...EMPTY, invalidatedUs: lease === 3 ? 0 : nowUs }
     const isBehind = lease === 1 && record.lines.some(({ startUs }) => startUs > seenUs)
     const isAlone = record.token === NOBODY && record.leaseUs > nowUs
     const isFree = record.token === token || record.leaseUs <= nowUs
@@ -252,7 +256,6 @@ return 1`,
 }
 
 const EMPTY: UrlRecord = { token: NOBODY, leaseUs: 0, invalidatedUs: 0, lines: [] }
-const recordOf = (text: string | undefined): UrlRecord => parseRecord(text) ?? EMPTY
 
 function withoutLease(record: UrlRecord, token: string): UrlRecord {
   return record.token === token ? { ...record, token: NOBODY, leaseUs: 0 } : record

@@ -96,10 +96,13 @@ const MARGIN_MS = 60_000
 const MAX_HINTS = 10_000
 
 const NOTHING = { lines: [], invalidatedUs: 0 }
-/** Whether a request asks for the lease of its URL. `take`: also from the request that has it. */
-export type Lease = 'none' | 'ask' | 'take'
+/**
+ * Whether a request asks for the lease of its URL. `take`: also from the request that has it. `before`: it does not, and began
+ * before, under another URL.
+ */
+export type Lease = 'none' | 'ask' | 'take' | 'before'
 /** By the argument of `beginFetch`. */
-const LEASES: readonly Lease[] = ['none', 'ask', 'take']
+const LEASES: readonly Lease[] = ['none', 'ask', 'take', 'before']
 /** The role for each reply of `beginFetch`. */
 const ROLES = ['waits', 'leads', 'alone', 'behind'] as const
 

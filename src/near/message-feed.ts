@@ -1,7 +1,7 @@
-import { HitherError } from '../errors.ts'
+import { HitherError, isHitherError } from '../errors.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
-import { now, setTimer } from '../runtime/clock.ts'
+import { now, setQuietTimer, setTimer } from '../runtime/clock.ts'
 import { randomId } from '../runtime/random.ts'
 
 /** How a near tier learns of the writes of other processes. */
@@ -48,10 +48,12 @@ const MAX_KEYS = 1000
 const REPEATS = 2
 const RETRY_INTERVALS = 4
 
+const isOutage = (error: unknown): boolean => isHitherError(error) && /^(STORE_UNAVAILABLE|TIMEOUT)$/.test(error.code)
+
 /**
  * Messages between the processes of one cache, over the store's publish and subscribe: `<publisher> <number> <keys>`. Each
  * publisher numbers its own messages; all keys changed in one tick are one message. After the last message it repeats the bare
- * number twice, then is silent. A missing number, or a subscription that was down, empties the tier. Until the subscription is
+ * number twice, then is silent; while the store is down it tries on. A missing number, or a subscription that was down, empties the tier. Until the subscription is
  * up, and while it is down, `maxAge` alone bounds how stale a read is. Throws `UNSUPPORTED` at `createCache` for a store that
  * does not publish and subscribe.
  */
@@ -67,6 +69,8 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
     let number = 0
     let repeats = 0
     let cancel: (() => void) | undefined
+    /** Repetitions keep the process alive, but not while the store is down. */
+    let timer = setTimer
     let link: Promise<() => Promise<void>> | undefined
     let againMs = 0
     let closed = false
@@ -91,24 +95,32 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
         flush(true)
       }
     }
-    // If this fails, the other processes see that a number is missing.
-    const say = (keys: string): void => track(publish(channel, `${own} ${number}${keys}`).catch(() => {}))
+    const say = (keys: string): void =>
+      track(
+        publish(channel, `${own} ${number}${keys}`).catch((error) => {
+          if (!isOutage(error)) return
+          // Repeat the number until it arrives: the other processes then see that a message is missing.
+          timer = setQuietTimer
+          repeatFrom(intervalMs)
+        }),
+      )
     const repeat = (): void => {
       cancel = undefined
       if (closed || repeats === 0) return
       repeats--
       say('')
-      cancel = setTimer(repeat, intervalMs)
+      cancel = timer(repeat, intervalMs)
     }
     const repeatFrom = (ms: number): void => {
       repeats = REPEATS
       cancel?.()
-      cancel = setTimer(repeat, ms)
+      cancel = timer(repeat, ms)
     }
     const send = (): void => {
       const keys = pending
       pending = new Set()
       if (closed) return
+      timer = setTimer
       number++
       say(keys.size > MAX_KEYS ? ' *' : ` ${JSON.stringify([...keys])}`)
       repeatFrom(intervalMs)
@@ -116,7 +128,9 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
     return {
       onRead() {},
       onKeep() {
-        if (link || closed || now() < againMs) return
+        const waitMs = againMs - now()
+        // A longer wait means that the clock was set back.
+        if (link || closed || (waitMs > 0 && waitMs <= RETRY_INTERVALS * intervalMs)) return
         const started = subscribe(channel, receive, () => {
           flush(true)
           // The last message of this process may have been lost as well.

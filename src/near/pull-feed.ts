@@ -83,6 +83,8 @@ export function pullFeed(options: PullFeedOptions = {}): NearFeed {
   return ({ channel, run, drop, flush, track }) => {
     const mark = randomId().slice(0, MARK_LENGTH)
     let pending = new Set<string>()
+    /** Whether the pending changes are sent at the end of this run of microtasks. */
+    let isDue = false
     let pulledMs = -NEVER
     /** The number of the last change seen; undefined: none so far. */
     let seen: number | undefined
@@ -100,22 +102,31 @@ export function pullFeed(options: PullFeedOptions = {}): NearFeed {
         }
     }
     const append = (): void => {
-      const keys = pending.size > KEPT ? [EVERYTHING] : [...pending].map(encodeURIComponent)
+      const changed = pending.size > KEPT ? [EVERYTHING] : [...pending].map(encodeURIComponent)
       pending = new Set()
-      // If this fails, the entries of other processes last until their `maxAge`.
-      track(run(appendChanges, channel, [keys.map((key) => `${mark}${key};`).join('')]).catch(() => {}))
+      isDue = false
+      // If this fails, the changes are sent once more with the next write or pull.
+      const keep = (): void => {
+        for (const key of changed) pending.add(decodeURIComponent(key))
+      }
+      track(run(appendChanges, channel, [changed.map((key) => `${mark}${key};`).join('')]).catch(keep))
+    }
+    const soon = (): void => {
+      if (!isDue) queueMicrotask(append)
+      isDue = true
     }
     return {
       onRead() {
         const at = now()
         if (Math.abs(at - pulledMs) < everyMs) return
         pulledMs = at
+        if (pending.size > 0) soon()
         // If this fails, entries here last until their `maxAge`; the next pull asks for the same changes again.
         track(run(pullChanges, channel, [seen ?? -1]).then(receive, () => {}))
       },
       onKeep() {},
       publish(keys) {
-        if (pending.size === 0) queueMicrotask(append)
+        soon()
         for (const key of keys) pending.add(key)
       },
       async close() {},

@@ -82,7 +82,7 @@ const body = from('{"form":1}', '{"a":"žluť","b":"\\n\\t"}', '', ' ', '"%s%d"'
 const step = <O>(operation: O, args: fc.Arbitrary<readonly Arg[]>) =>
   args.map((all) => ({ operation: operation as unknown as Step, args: all }))
 const url = fc.oneof(
-  step(beginFetch, fc.tuple(token, from(0, 1, 1, 2), fc.oneof(from(0), startUs))),
+  step(beginFetch, fc.tuple(token, from(0, 1, 1, 2, 3), fc.oneof(from(0), startUs))),
   step(
     putResponse,
     fc.tuple(token, startUs, variant, fc.oneof(from(''), variant), lifeMs, from(1, 2, 3), body, from(0)),

@@ -506,8 +506,17 @@ export const mutants: readonly Mutant[] = [
     'if',
     ['cache/near.test.ts'],
   ),
+  feed('a number that could not be sent is repeated', '          repeatFrom(intervalMs)\n', '', ['cache/near.test.ts']),
+  feed('but not one that the store refuses', 'if (!isOutage(error)) return', '', ['cache/near.test.ts']),
+  feed('a clock that is set back delays no subscription', ' && waitMs <= RETRY_INTERVALS * intervalMs', '', [
+    'cache/near.test.ts',
+  ]),
   feed('what was said last is said again after a gap', 'if (number > 0) repeatFrom(0)', '', ['cache/near.test.ts']),
   feed('a new subscription begins empty', '() => flush(false),', '() => {},', ['cache/near.test.ts']),
+  pull('a change that could not be added is not lost', 'pending.add(decodeURIComponent(key))', 'void key', [
+    'cache/near.test.ts',
+  ]),
+  pull('it is added with the next pull', 'if (pending.size > 0) soon()', '', ['cache/near.test.ts']),
   pull('what others have logged is dropped', 'drop(decodeURIComponent(key))', 'void 0', ['cache/near.test.ts']),
   pull(
     'a log that was lost empties the tier',
@@ -515,7 +524,7 @@ export const mutants: readonly Mutant[] = [
     '',
     ['cache/near.test.ts'],
   ),
-  pull('a change is added to the log', 'if (pending.size === 0) queueMicrotask(append)', ''),
+  pull('a change is added to the log', 'if (!isDue) queueMicrotask(append)', ''),
   // Writes that failed, or whose reply was lost
   near(
     'a delete that failed is remembered',

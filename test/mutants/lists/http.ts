@@ -394,6 +394,12 @@ export const mutants: readonly Mutant[] = [
   storage('what was ended while it was fetched is not stored', 'if (captured.some(isLate)) return undefined', ''),
   storage('nor what was ended in the same moment', 'endOf(text) >= nowUs', 'endOf(text) > nowUs', SAME_MOMENT),
   storage('nor where the URL was purged just before', 'endOf(text) >= nowUs', 'endOf(text) >= startUs', SAME_MOMENT),
+  operations('nor where its record was lost before a purge', 'lease === 3 ? 0 : nowUs', '0', ['http/evicted.test.ts']),
+  of('src/http/keep.ts', ['http/query-rule.test.ts', 'http/no-vary-search.test.ts'])(
+    'a response that goes to the place of another query began before that',
+    "storage.begin(place, 'before')",
+    'storage.begin(place)',
+  ),
   storage('what began after an end of the same moment is stored', '&& !ended?.has(text)', '', SAME_MOMENT),
   body('a larger one where others wait', 'isNear()) await advance(controller)', 'false) await advance(controller)'),
   body('not without bound', '< AWAITED_BYTES', '< Infinity'),

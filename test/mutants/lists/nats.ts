@@ -31,6 +31,11 @@ export const mutants: readonly Mutant[] = [
     'void (refused && unauthorized)',
   ),
   subscriptions('one that failed is ended', '        end()\n        throw error', '        throw error'),
+  requests(
+    'a clock that is set back makes no request longer',
+    'const atMs = elapsedMs()\n        const endMs',
+    'const atMs = now()\n        const endMs',
+  ),
   requests('a request that nobody answers has the bucket opened anew', '    onGone()\n', ''),
   requests('a write that was sent may have run', 'question.writes ? new HitherError', 'false ? new HitherError'),
   requests(
@@ -43,10 +48,9 @@ export const mutants: readonly Mutant[] = [
     "else if (status.type === 'reconnect') isDown = false",
     'else if (false) isDown = false',
   ),
-  requests('a request ends at its deadline', 'if (each.deadline <= at)', 'if (false)'),
+  requests('a request ends at its deadline', 'if (each.endMs <= atMs)', 'if (false)'),
   requests('nothing is sent past its deadline', 'if (!(deadline > now())) throw timedOut(false)', ''),
   requests('a request ends by its signal', 'const forget = signal && onAbort', 'const forget = undefined && onAbort'),
-  requests('a clock that is set back makes no request longer', 'firedAt(due)', 'now()'),
   connection(
     'a connection is opened again by the kind of socket that it had',
     "dial({ servers: 'none', port: 1 })",

@@ -27,6 +27,8 @@ export const mutants: readonly Mutant[] = [
     'stall.test.ts',
   ]),
   oneTimer('makes no call of a tick longer', 'firedAt(next)', 'now()'),
+  oneTimer('nor where others are sent', 'if (backMs > SET_BACK_MS)', 'if (false)'),
+  oneTimer('and shortens none of those', 'if (!calls.includes(call)) ', ''),
   tick('nor one with a timer of its own', 'firedAt(next)', 'now()', ['deadline-timer.test.ts']),
   // A response over REST
   endpoint(

@@ -421,11 +421,12 @@ describe('messages between processes', () => {
       onMessage: (message: string) => void
       onGap?: (() => void) | undefined
     }>()
-    const state = { lose: false, refuse: false, said: [] as string[] }
+    const state = { lose: false, refuse: false, away: false, said: [] as string[] }
     const over = (store: AtomicStore): AtomicStore => ({
       ...store,
       async publish(channel, message) {
         state.said.push(message)
+        if (state.away) throw unavailable()
         if (!state.lose) for (const one of listeners) if (one.channel === channel) one.onMessage(message)
         return listeners.size
       },
@@ -524,6 +525,42 @@ describe('messages between processes', () => {
     expect(state.said.map((message) => message.split(' ').length)).toEqual([3, 2, 2])
     await a.close()
   })
+  it('are repeated until they can be sent, also by a process that only writes', async () => {
+    const { a, b, state } = two()
+    await hold(a, 'k', 1)
+    await b.set('first', 1)
+    await pause(60)
+    await hold(a, 'k', 1)
+    state.away = true
+    await b.delete('k')
+    await pause(120)
+    expect(a.peek('k')).toBe(1)
+    state.away = false
+    await pause(60)
+    expect(a.peek('k')).toBeUndefined()
+    await Promise.all([a.close(), b.close()])
+    const before = state.said.length
+    await pause(60)
+    expect(state.said).toHaveLength(before)
+  })
+  it('are not repeated for ever if the cache is closed meanwhile, or the store refuses them', async () => {
+    for (const error of [unavailable(), new HitherError('CLOSED', 'closed')]) {
+      const { a, state, over, memory } = two()
+      const store = {
+        ...over(memory),
+        publish: async (_: string, message: string) => {
+          state.said.push(message)
+          throw error
+        },
+      }
+      const b = createCache({ store, near: nearTier({ feed: messageFeed({ interval: 20 }) }), ttl: '5m' })
+      await b.delete('k')
+      if (error.code !== 'CLOSED') await b.close()
+      await pause(150)
+      expect(state.said.length).toBeLessThan(4)
+      await Promise.all([a.close(), b.close()])
+    }
+  })
   it('empty the tier when the link was cut', async () => {
     const { a, b, cut } = two()
     await hold(a, 'k', 1)
@@ -571,6 +608,23 @@ describe('messages between processes', () => {
     await a.get('j')
     await pause(1)
     expect(a.peek('k')).toBeUndefined()
+    await a.close()
+  })
+  it('are asked for again at once where the clock was set back', async () => {
+    const { a, state, listeners } = two(200)
+    state.refuse = true
+    await a.set('k', 1)
+    await a.get('k')
+    await pause(1)
+    state.refuse = false
+    const realNow = Date.now.bind(Date)
+    vi.spyOn(Date, 'now').mockImplementation(() => realNow() - 3_600_000)
+    await a.get('k')
+    await a.get('j')
+    await a.set('j', 1)
+    await a.get('j')
+    expect(listeners.size).toBe(1)
+    vi.restoreAllMocks()
     await a.close()
   })
   it('need a store that publishes and subscribes', () => {
@@ -680,6 +734,29 @@ describe('a log of changes in the store', () => {
     await b.delete('k')
     await b.flush()
     state.away = false
+    await pause(3)
+    await a.get('another')
+    await a.flush()
+    expect(a.peek('k')).toBeUndefined()
+  })
+  it.each(['get', 'delete'] as const)('gets a change that could not be added with the next %s', async (next) => {
+    const { a, memory } = two(1)
+    let isAway = true
+    const store: AtomicStore = {
+      ...memory,
+      async run(operation, ...rest) {
+        if (isAway && operation.name === 'feed.append') throw unavailable()
+        return memory.run(operation, ...rest)
+      },
+    }
+    const b = createCache({ store, near: nearTier({ feed: pullFeed({ every: 1 }) }), ttl: '5m' })
+    await hold(a, 'k')
+    await b.delete('k')
+    await b.flush()
+    isAway = false
+    await pause(3)
+    await b[next]('some')
+    await b.flush()
     await pause(3)
     await a.get('another')
     await a.flush()

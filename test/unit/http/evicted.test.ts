@@ -1,5 +1,7 @@
+import type { AtomicStore } from 'hither'
+import { memoryStore } from 'hither/memory'
 import { expect, it } from 'vitest'
-import { cacheOf, createOrigin, lengthOf, storeWithParts, URL_A } from './support.ts'
+import { cacheOf, createOrigin, get, lengthOf, storeWithParts, URL_A } from './support.ts'
 
 const LENGTH = 900_000
 
@@ -35,4 +37,37 @@ it('a body whose first part is shorter than it was stored is fetched again', asy
   expect(await ask()).toBe(LENGTH)
   await memory.setBytes?.(parts[0] as string, new Uint8Array(10), 60_000)
   expect([await ask(), origin.asked.length]).toEqual([LENGTH, 2])
+})
+
+it('a response whose record was lost before a purge is not stored, though the next request has made a new record', async () => {
+  const memory = memoryStore()
+  const records = new Set<string>()
+  const store: AtomicStore = {
+    ...memory,
+    run(operation, key, ...rest) {
+      if (operation.name === 'http.begin') records.add(key)
+      return memory.run(operation, key, ...rest)
+    },
+  }
+  const [cache, other] = [cacheOf({ store }), cacheOf({ store })]
+  const origin = createOrigin()
+  const held = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const
+  origin.answers(async (_, count) => {
+    await held[count - 1]?.promise
+    return new Response(`${count}`, { headers: { 'cache-control': 'max-age=60' } })
+  })
+  const began = async (count: number): Promise<void> => {
+    while (origin.asked.length < count) await new Promise((wait) => setTimeout(wait))
+  }
+  const first = get(cache, origin)
+  await began(1)
+  await memory.delete([...records])
+  await other.purge({ url: URL_A })
+  const second = get(other, origin)
+  await began(2)
+  held[0].resolve()
+  expect((await first).body).toBe('1')
+  expect((await get(cache, origin)).body).toBe('3')
+  held[1].resolve()
+  expect((await second).body).toBe('2')
 })

@@ -104,7 +104,11 @@ it.each([
     origin.answers(async ({ signal }, count) => {
       if (count > 1) await new Promise((resolve) => setTimeout(resolve, 300))
       const gone = () =>
-        new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+        new Promise<never>((_, reject) => {
+          const leave = (): void => reject(signal.reason)
+          if (signal.aborted) leave()
+          else signal.addEventListener('abort', leave)
+        })
       if (count === 1 && where === 'head') return gone()
       let left = 2
       const body = new ReadableStream({

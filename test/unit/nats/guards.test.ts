@@ -85,6 +85,16 @@ describe('a request', () => {
     await expect(late).rejects.toMatchObject({ code: 'TIMEOUT' })
     vi.restoreAllMocks()
   })
+  it('does so also while others are sent all the time', async () => {
+    const { requests } = played()
+    const late = requests.ask(read, limits(100))
+    const realNow = Date.now.bind(Date)
+    vi.spyOn(Date, 'now').mockImplementation(() => realNow() - 3_600_000)
+    const others = setInterval(() => requests.ask(read, limits(50)).catch(() => {}), 10)
+    await expect(late).rejects.toMatchObject({ code: 'TIMEOUT' })
+    clearInterval(others)
+    vi.restoreAllMocks()
+  })
   it('is settled when the connection ends, and says of a write that it may have run', async () => {
     const { requests, status } = played()
     const asked = Promise.allSettled([requests.ask(write, limits()), requests.ask(read, limits())])
