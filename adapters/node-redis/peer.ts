@@ -66,7 +66,7 @@ export function serversOf(borrowed: NodeRedisLike): Servers {
   if (methods.some((method) => typeof method !== 'function')) {
     throw new HitherError(
       'INVALID_ARGUMENT',
-      'nodeRedisStore takes a client or a Cluster of redis 5 or 6, not its promise',
+      'nodeRedisStore takes a client or a Cluster of redis 5 or 6, not one of redis 4, and not its promise',
     )
   }
   if (!isCluster && (typeof client.subscribe !== 'function' || 'acquire' in client)) {

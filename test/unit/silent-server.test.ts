@@ -17,7 +17,7 @@ const ways: Readonly<Record<string, () => Promise<CommandStore>>> = {
   ioredis: async () => connected(ioredisStore(await connect(await silentServer()), options)),
   async 'node-redis'() {
     const none = (): void => {}
-    const methods = { on: none, duplicate: none, subscribe: none, sendCommand: never }
+    const methods = { on: none, duplicate: none, subscribe: none, withTypeMapping: none, sendCommand: never }
     const client = { isOpen: true, isReady: true, options: { disableOfflineQueue: true }, ...methods }
     return nodeRedisStore(client as never, options)
   },
