@@ -61,8 +61,6 @@ const onlyNode = [
   'test/unit/embedded/bounds.test.ts',
   'test/unit/lock/crowd.test.ts',
   'test/unit/http/{abandoned,differential}.test.ts',
-  // It replaces a module. Workers are tried by test/runtimes/requests/encoded.test.ts.
-  'test/unit/http/encoded.test.ts',
 ]
 
 /**

@@ -106,7 +106,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
 
   const mayStore = cacheableStatusCodes && (({ status }: Response): boolean => cacheableStatusCodes.includes(status))
 
-  const prepare = async (c: Context<E>, before: Fields): Promise<Response> => {
+  const prepare = (c: Context<E>, before: Fields, isPersonal: boolean): Response => {
     // A switch to WebSocket (101) holds a socket. No new `Response` can be made of it.
     if (c.res.status < 200) return c.res
     // Middleware in front, such as `timeout()`, has sent another response, so nobody receives this one.
@@ -115,12 +115,12 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
     const { headers } = response
     if (response.status === 304) nameAskedTag(headers, c.req.header('if-none-match'))
     for (const [name, value] of before) if (name !== 'set-cookie' && headers.get(name) === value) headers.delete(name)
-    await saveSessions(c, headers)
     // If a 304 lacks a field, the stored field remains; if the 304 has it, it replaces the stored one. So add only to the latter.
     const isAdded = (field: string): boolean => response.status !== 304 || headers.has(field)
     const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
     const lasts = isRead && (response.status === 304 || (mayStore ?? isGood)(response))
     const mayLast = (field: string): boolean => lasts && isAdded(field)
+    if (isPersonal && response.status !== 304 && !headers.has('cache-control')) headers.set('cache-control', 'no-store')
     // `RESPONSE_ALREADY_SENT` of @hono/node-server: the handler has sent another response than this empty one.
     if (headers.has('x-hono-already-sent')) headers.set('cache-control', 'no-store')
     // CDN-Cache-Control overrides Cache-Control, and must not undo what the handler forbids there.
@@ -143,7 +143,10 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
     const before = fieldsBefore(c)
     if (refreshing.has(c.req.raw)) {
       await next()
-      replace(await prepare(c, before))
+      const isPersonal = await saveSessions(c)
+      const response = prepare(c, before, isPersonal)
+      if (isPersonal && response.status >= 200) forbidStoring(response.headers)
+      replace(response)
       return
     }
     const cache = typeof source === 'function' ? source : await source.for(c)
@@ -153,7 +156,9 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       if (keyGenerator) outer.limits.push(() => false)
       if (mayStore) outer.limits.push(mayStore)
       await next()
-      replace(await prepare(c, []))
+      const isPersonal = await saveSessions(c)
+      if (isPersonal) outer.limits.push(() => false)
+      replace(prepare(c, [], isPersonal))
       return
     }
     const again =
@@ -162,6 +167,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
         refreshing.add(request)
         return refresh(request, c)
       })
+    const cookies: [string, string][] = []
     let asked = false
     const handler = async (request: Request): Promise<Response> => {
       // The handlers of a request can run only once.
@@ -174,11 +180,15 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       asking.set(c, own).set(request, own)
       try {
         await next()
+        const isPersonal = await saveSessions(c)
+        if (isPersonal) limits.push(() => false)
         if (limits.length > 0) {
           if (mayStore) limits.push(mayStore)
           context.mayStore = (response) => limits.every((limit) => limit(response))
         }
-        return await prepare(c, before)
+        const response = prepare(c, before, isPersonal)
+        if (isPersonal) cookies.push(...takeCookies(response))
+        return response
       } finally {
         // The application may be asked with the same object again.
         asking.delete(request)
@@ -189,7 +199,8 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
     const context = new RequestContext(c, again ?? false)
     if (keyGenerator) context.key = await keyGenerator(c)
     if (mayStore) context.mayStore = mayStore
-    replace(withFields(await cache(c.req.raw, handler, context), before))
+    const response = await cache(c.req.raw, handler, context)
+    replace(withFields(response, [...before, ...cookies]))
   }
 }
 
@@ -275,6 +286,19 @@ function isGood({ status }: Response): boolean {
 function nameAskedTag(headers: Headers, asked: string | undefined): void {
   const tag = headers.get('etag')
   if (tag !== null && asked === `W/${tag}`) headers.set('etag', asked)
+}
+
+/** Takes the cookies off a response, so that a 304 cannot add them to the stored one. */
+function takeCookies({ status, headers }: Response): [string, string][] {
+  const cookies = headers.getSetCookie()
+  if (status >= 200) headers.delete('set-cookie')
+  return cookies.map((cookie) => ['set-cookie', cookie])
+}
+
+/** Keeps the cache from storing what a refresh got, whatever the handler said. It is sent to nobody. */
+function forbidStoring(headers: Headers): void {
+  headers.set('cache-control', 'no-store')
+  for (const name of [...headers.keys()]) if (name.endsWith('-cache-control')) headers.delete(name)
 }
 
 /** Directives by which a handler says that a response is not for everyone, or must be validated before each use. */

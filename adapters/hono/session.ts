@@ -17,14 +17,17 @@ export interface SessionVariables<T extends object> {
 /** The `Sessions` that opened each session. */
 const openedBy = new WeakMap<object, object>()
 
-type Save = (headers: Headers) => Promise<void>
+/** By request: saves its sessions. Resolves to whether one of them sets its cookie. */
+const saves = new WeakMap<Context, () => Promise<boolean>>()
 
-/** By request: saves its sessions, and adds their cookies to the headers of a response. */
-const saves = new WeakMap<Context, Save>()
-
-/** Saves the sessions that middleware in front has opened, before it is decided whether the response may be stored. */
-export async function saveSessions(c: Context, headers: Headers): Promise<void> {
-  await saves.get(c)?.(headers)
+/**
+ * Saves the sessions of a request before it is decided whether the response may be stored. Resolves to whether the response is for
+ * one visitor alone, since a cookie will be added to it. If a session cannot be saved it is, too: `session` then throws the error.
+ */
+export async function saveSessions(c: Context): Promise<boolean> {
+  const save = saves.get(c)
+  if (!save) return false
+  return save().catch(() => true)
 }
 
 /**
@@ -53,21 +56,19 @@ export function session<T extends object, E extends Env = Env>(
     const opened = await all.open(c.req.raw, { signal: c.req.raw.signal, ...call })
     openedBy.set(opened, all)
     c.set('session', opened)
-    /** Resolves to the cookie to send, unless the response has it already. */
-    const save = async (headers: Headers): Promise<string | undefined> => {
-      const cookie = await opened.save(call)
-      return cookie && !headers.getSetCookie().includes(cookie) ? cookie : undefined
+    // Kept here, since the response to which it was to be added may be replaced by a stored one.
+    let cookie: string | undefined
+    const save = async (): Promise<void> => {
+      cookie = (await opened.save(call)) ?? cookie
     }
-    const inFront = saves.get(c)
-    saves.set(c, async (headers) => {
-      await inFront?.(headers)
-      const cookie = await save(headers)
-      if (!cookie) return
-      headers.append('set-cookie', cookie)
-      if (!headers.has('cache-control')) headers.set('cache-control', 'no-store')
+    const saveOthers = saves.get(c)
+    saves.set(c, async () => {
+      const others = await saveOthers?.()
+      await save()
+      return cookie !== undefined || others === true
     })
     await next()
-    const cookie = await save(c.res.headers)
+    await save()
     if (!cookie) return
     c.header('set-cookie', cookie, { append: true })
     if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')

@@ -1,6 +1,7 @@
 import { digest } from '../protocol/digest.ts'
 import { REQUEST_SCOPED } from '../runtime/background.ts'
 import { keepBody } from './body.ts'
+import { startOf } from './coding.ts'
 import { parseDate } from './dates.ts'
 import { type Control, controlOf } from './directives.ts'
 import { type Engine, failureOf, type Outcome } from './engine.ts'
@@ -121,9 +122,8 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
   const length = stated === null ? undefined : /^\d+$/.test(stated) ? Number(stated) : Number.NaN
   const versionKeys = await versionKeysOf(engine.keys, plan, response)
   const isEmptyRefused = !engine.policy.partial && isEmptyAnswer(response, length)
-  // workerd may have decoded this body, or may encode it when it is sent. It does not say which: of gzip the bytes tell.
-  const coding = REQUEST_SCOPED ? response.headers.get('content-encoding')?.toLowerCase() : undefined
-  if (!versionKeys || (length ?? 0) > maxBodyBytes || isEmptyRefused || coding === 'br') {
+  const mayBegin = startOf(response.headers.get('content-encoding'), REQUEST_SCOPED)
+  if (!versionKeys || (length ?? 0) > maxBodyBytes || isEmptyRefused || !mayBegin) {
     onStored(undefined)
     return undefined
   }
@@ -156,7 +156,7 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
     lifeMs,
     untilMs: received.responseMs + lifeMs,
     length: whole,
-    mayBegin: (start) => coding !== 'gzip' || isGzip(start),
+    mayBegin,
     async onWhole(body, bytes) {
       // A body that turns out to be empty is refused, as one that is empty by its fields.
       if (bytes === 0 && !engine.policy.partial && received.status !== 204) return onStored(undefined)
@@ -168,9 +168,6 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
     background: (work) => void engine.background.add(work, plan.context.waitUntil, nothing),
   })
 }
-
-/** Whether a body that begins with these bytes is compressed. */
-const isGzip = (start: Uint8Array): boolean => start[0] === 0x1f && start[1] === 0x8b
 
 /** Whether a response other than a 204 has an empty body, by its fields. `safe` stores none of these, redirects included. */
 function isEmptyAnswer({ status, body }: Response, length: number | undefined): boolean {

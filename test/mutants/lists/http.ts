@@ -12,6 +12,9 @@ const RENEWALS = ['http/renewals.test.ts']
 const HANGING = ['http/hanging.test.ts']
 const VARIANTS = ['http/variants.test.ts']
 const ENCODED = ['http/encoded.test.ts']
+const PERSONAL = ['hono/sessions-and-cache.test.ts']
+const personal = of('adapters/hono/cache-response.ts', PERSONAL)
+const cookie = of('adapters/hono/session.ts', PERSONAL)
 const STACKS = ['hono/stacks.test.ts']
 const QUERY_RULE = ['http/query-rule.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
@@ -247,12 +250,17 @@ export const mutants: readonly Mutant[] = [
     "if (response.has('content-encoding')) unnamed.push('accept-encoding')",
     '',
   ),
-  of('src/http/keep.ts', ENCODED)(
+  of('src/http/coding.ts', ENCODED)(
     'a body that says gzip and is not is not stored on workerd',
-    "mayBegin: (start) => coding !== 'gzip' || isGzip(start),",
-    'mayBegin: () => true,',
+    "name === 'gzip' ? isGzip : () => true",
+    '() => true',
   ),
-  of('src/http/keep.ts', ENCODED)('a body that says br is not stored on workerd', "|| coding === 'br') {", ') {'),
+  of('src/http/coding.ts', ENCODED)(
+    'a body that says br is not stored on workerd',
+    "if (name === 'br') return undefined",
+    '',
+  ),
+  of('src/http/coding.ts', ENCODED)('where no body is recoded, all are stored', 'isRecoded ? coding', 'true ? coding'),
   of('src/http/answer.ts', STACKS)(
     'a part of another length is gone',
     'return bytes?.length === Math.min(size, length - index * size) ? { id, index, bytes } : undefined',
@@ -284,16 +292,17 @@ export const mutants: readonly Mutant[] = [
     "if (headers.has('x-hono-already-sent')) headers.set('cache-control', 'no-store')",
     '',
   ),
-  of('adapters/hono/cache-response.ts', STACKS)(
-    'a session in front is saved before its response is stored',
-    'await saveSessions(c, headers)',
-    '',
+  personal('a page that changes its session is not stored', 'if (isPersonal) limits.push(() => false)', ''),
+  personal('nor when it is refreshed', 'if (isPersonal && response.status >= 200) forbidStoring(response.headers)', ''),
+  personal('nor by a cache further out', 'if (isPersonal) outer.limits.push(() => false)', ''),
+  personal('its cookie is not stored with a 304', 'if (isPersonal) cookies.push(...takeCookies(response))', ''),
+  cookie(
+    'a cookie is sent with another response too',
+    '(await opened.save(call)) ?? cookie',
+    'await opened.save(call)',
   ),
-  of('adapters/hono/session.ts', STACKS)(
-    'the cookie of a session is sent once',
-    'cookie && !headers.getSetCookie().includes(cookie) ? cookie : undefined',
-    'cookie',
-  ),
+  cookie('a session that cannot be saved stops no purge', '.catch(() => true)', ''),
+  cookie('is sent by one visitor alone', 'return cookie !== undefined || others === true', 'return others === true'),
   of('adapters/hono/cache-response.ts', STACKS)(
     'a mounted application finds that its cache waits for it',
     'asking.get(c) ?? asking.get(c.req.raw)',
@@ -375,13 +384,13 @@ export const mutants: readonly Mutant[] = [
   inFront('a cookie is sent once', '!headers.getSetCookie().includes(value)', 'true'),
   inFront(
     'a refresh stores none of it',
-    'await next()\n      replace(await prepare(c, before))',
-    'await next()\n      replace(prepare(c, []))',
+    'const response = prepare(c, before, isPersonal)\n      if',
+    'const response = prepare(c, [], isPersonal)\n      if',
   ),
   responses('a cache does not wait for itself', 'if (outer) {', 'if (!c) {'),
   responses(
     'what has another key is not stored under this one',
-    'outer.limits.push(() => false)',
+    'if (keyGenerator) outer.limits.push(() => false)',
     'outer.limits.push(() => true)',
   ),
   responses('a status that a later one does not store is not stored', 'if (limits.length > 0) {', 'if (!c) {'),
