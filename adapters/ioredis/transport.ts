@@ -1,8 +1,8 @@
 import { checkSignal } from '../../src/protocol/arguments.ts'
 import { NEVER, now, sleep } from '../../src/runtime/clock.ts'
+import { type Call, withDeadline } from '../../src/store/call.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
 import { scanKeys, timed } from '../../src/store/over-redis.ts'
-import type { Call } from '../../src/store/store.ts'
 import type { BatchCall, Command, SendEach, Transport, Wire } from '../../src/store/transport.ts'
 import type { IoredisLike, Peer } from './client.ts'
 import { createSendToNodes } from './cluster-commands.ts'
@@ -113,10 +113,12 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       })
     }
 
-  async function* scan(pattern: string, call?: Call, timeoutMs?: number): AsyncGenerator<string> {
+  async function* scan(pattern: string, call?: Call, timeoutMs = 5000): AsyncGenerator<string> {
     checkSignal(call?.signal)
     if (whole) return yield* whole.scan(pattern, call, timeoutMs)
-    const nodes = await within(call, () => (cluster ? (client.nodes?.('master') ?? []) : [client]))
+    const nodes = await within(withDeadline(call, timeoutMs), () =>
+      cluster ? (client.nodes?.('master') ?? []) : [client],
+    )
     for (const node of nodes) {
       const ask: Transport['send'] = (command, call) =>
         within(call, async (progress) => {

@@ -1,10 +1,11 @@
 import { Buffer } from 'node:buffer'
 import { HitherError, isHitherError, StoreRejectedError } from '../../src/errors.ts'
+import { checkSignal } from '../../src/protocol/arguments.ts'
 import { now } from '../../src/runtime/clock.ts'
 import { checkLimit, limitOf, onLimit } from '../../src/runtime/deadline.ts'
+import { type Call, withDeadline } from '../../src/store/call.ts'
 import { firstKey } from '../../src/store/hash-slot.ts'
 import { scanKeys, timed } from '../../src/store/over-redis.ts'
-import type { Call } from '../../src/store/store.ts'
 import { type Command, type Exclusive, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
 import { type NodeRedisLike, type Peer, type Servers, serversOf, type TypeMapping } from './peer.ts'
 
@@ -43,7 +44,8 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
    * limit of the call, since the client itself would try for as long as its server is down.
    */
   const open = async (call: Call | undefined, key?: string, settings?: object): Promise<Peer> => {
-    const client = await servers.clientFor(key)
+    enter(call)
+    const client = await inTime(call, false, () => servers.clientFor(key))
     enter(call)
     if (!client.isReady) throw lost(servers, undefined, false)
     const made = client.duplicate(settings && { socket: { ...client.options?.socket, ...settings } })
@@ -106,9 +108,10 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
       }
       return async () => end(made)
     },
-    async *scan(pattern, call, timeoutMs) {
+    async *scan(pattern, call, timeoutMs = 5000) {
+      checkSignal(call?.signal)
       enter(call)
-      for (const client of await servers.clients()) {
+      for (const client of await inTime(withDeadline(call, timeoutMs), false, () => servers.clients())) {
         const target = targetOf(client, servers)
         const send: Transport['send'] = (command, limits) =>
           inTime(limits, false, () => write(target, [command], false, true)[0] as Promise<Wire>)

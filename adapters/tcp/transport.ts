@@ -1,6 +1,6 @@
 import { checkSignal } from '../../src/protocol/arguments.ts'
+import { type Call, withDeadline } from '../../src/store/call.ts'
 import { scanKeys, timed } from '../../src/store/over-redis.ts'
-import type { Call } from '../../src/store/store.ts'
 import type { SendEach, Transport } from '../../src/store/transport.ts'
 import { closed } from './errors.ts'
 import { createListeners } from './listener.ts'
@@ -82,9 +82,9 @@ export function openTransport(options: TcpTransportOptions): OpenTransport {
       await router.close()
     },
   }
-  const scan: OpenTransport['scan'] = async function* (pattern, call, timeoutMs) {
+  const scan: OpenTransport['scan'] = async function* (pattern, call, timeoutMs = 5000) {
     checkSignal(call?.signal)
-    for (const node of await router.primaries(call))
+    for (const node of await router.primaries(withDeadline(call, timeoutMs)))
       yield* scanKeys(timed(node.calls(0).send, timeoutMs), pattern, call)
   }
   return { transport, sendEach: router.sendEach, clustered: plan.clustered, part: router.part, scan }

@@ -10,10 +10,10 @@ export interface Session {
   upstashSyncToken: string
 }
 
-/** The checked options: where requests go, and how. */
 /** `RequestCache` of the DOM, which projects for Node alone do not have. */
 type CacheMode = 'default' | 'force-cache' | 'no-cache' | 'no-store' | 'only-if-cached' | 'reload'
 
+/** The checked options: where requests go, and how. */
 export interface Endpoint {
   readonly url: string
   readonly token: string

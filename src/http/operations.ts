@@ -78,12 +78,12 @@ end
 `
 
 /**
- * Notes that a request for a URL begins. With `lease` 1 it asks for the lease; with 2 it takes the lease, whoever has it; with 3 it
- * began before, under another URL. `seenUs`: when the request of the newest response began that the caller has read; 0 for none. Replies when this request began,
- * in microseconds by the store's clock and after the last invalidation; a number: 1 if the caller has the lease; 0 if another
- * request has it; 2 if nobody should wait, since the last response could not be shared; 3 if a newer response was stored after the
- * caller's read; and the store's time. The first is later than the third if the URL was just invalidated. Only the third may be
- * compared with the end of a version.
+ * Notes that a request for a URL begins. With `lease` 1 it asks for the lease; with 2 it takes the lease, whoever has it; with 3
+ * it began before, under another URL. `seenUs`: when the request of the newest response began that the caller has read; 0 for
+ * none. Replies when this request began, in microseconds by the store's clock and after the last invalidation; a number: 1 if the
+ * caller has the lease; 0 if another request has it; 2 if nobody should wait, since the last response could not be shared; 3 if a
+ * newer response was stored after the caller's read; and the store's time. The first is later than the third if the URL was just
+ * invalidated. Only the third may be compared with the end of a version.
  *
  * A new record counts as invalidated, except with 3. The race: a request begins, the store loses its record, a purge finds none
  * and resolves, and the next request makes a new record. The response to the first request may not be stored.

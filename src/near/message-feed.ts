@@ -53,9 +53,9 @@ const isOutage = (error: unknown): boolean => isHitherError(error) && /^(STORE_U
 /**
  * Messages between the processes of one cache, over the store's publish and subscribe: `<publisher> <number> <keys>`. Each
  * publisher numbers its own messages; all keys changed in one tick are one message. After the last message it repeats the bare
- * number twice, then is silent; while the store is down it tries on. A missing number, or a subscription that was down, empties the tier. Until the subscription is
- * up, and while it is down, `maxAge` alone bounds how stale a read is. Throws `UNSUPPORTED` at `createCache` for a store that
- * does not publish and subscribe.
+ * number twice, then is silent; while the store is down it tries on. A missing number, or a subscription that was down, empties the
+ * tier. Until the subscription is up, and while it is down, `maxAge` alone bounds how stale a read is. Throws `UNSUPPORTED` at
+ * `createCache` for a store that does not publish and subscribe.
  */
 export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
   const intervalMs = toMs(options.interval ?? 500, 'interval')

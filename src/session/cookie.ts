@@ -112,12 +112,15 @@ function isSame(a: string, b: string): boolean {
   return difference === 0
 }
 
+/** A key: HMAC hashes 64 bytes of 0xff (0xa3 ^ 0x5c) first, which UTF-8 never has. */
+const NO_TEXT = new Uint8Array(64).fill(0xa3)
+
 /**
  * SHA-256 as 43 characters of base64url. The store gets this digest in place of an id. UTF-8 encodes all lone surrogates alike,
- * so text that has any is hashed in its JSON form, which tells them apart; as an HMAC, which no other text has as its digest.
+ * so text that has any is hashed in its JSON form, which tells them apart; as an HMAC whose key makes bytes that no text has.
  */
 export function digestOf(text: string): string {
-  return text.isWellFormed() ? sha256(text) : hmacSha256(new Uint8Array(0))(JSON.stringify(text))
+  return text.isWellFormed() ? sha256(text) : hmacSha256(NO_TEXT)(JSON.stringify(text))
 }
 
 /** A reference to a subject, such as a user's id: 132 bits of its digest. */

@@ -1,3 +1,5 @@
+import { now } from '../runtime/clock.ts'
+
 /** Limits of one call, and the form of its result. The last parameter of every store method. */
 export interface Call {
   /** Aborting rejects this call with the signal's reason. Calls that share its request are not affected. */
@@ -11,4 +13,12 @@ export interface Call {
   readonly patient?: boolean
   /** Return strings as bytes; used by `getBytes`. */
   readonly bytes?: boolean
+}
+
+/** As `call`, with a deadline of `timeoutMs` from now if it has none. */
+export function withDeadline<C extends Call>(
+  call: C | undefined,
+  timeoutMs: number,
+): C & { readonly deadline: number } {
+  return { ...(call as C), deadline: call?.deadline ?? now() + timeoutMs }
 }

@@ -1,7 +1,6 @@
 import { StoreRejectedError } from '../errors.ts'
 import { checkSignal } from '../protocol/arguments.ts'
-import { now } from '../runtime/clock.ts'
-import type { Call } from './call.ts'
+import { type Call, withDeadline } from './call.ts'
 import { type Command, ReplyError, type Transport, type Wire } from './transport.ts'
 
 type Send = Transport['send']
@@ -10,7 +9,7 @@ type Send = Transport['send']
 export function timed(send: Send, timeoutMs = 5000): Send {
   return async (command, call) => {
     checkSignal(call?.signal)
-    return send(command, { deadline: now() + timeoutMs, ...call })
+    return send(command, withDeadline(call, timeoutMs))
   }
 }
 

@@ -5,9 +5,10 @@ import { limitOf, within } from '../runtime/deadline.ts'
 import { createKeyQueue } from '../runtime/key-queue.ts'
 import { tell } from '../runtime/listener.ts'
 import { random } from '../runtime/random.ts'
+import { type Call, withDeadline } from './call.ts'
 import { checkArgs, checkKey } from './checks.ts'
 import type { ScriptGuard } from './script-guard.ts'
-import type { Call, CommandStore, StoreEvent } from './store.ts'
+import type { CommandStore, StoreEvent } from './store.ts'
 import { type Exclusive, ReplyError, type Wire } from './transport.ts'
 
 /** How long a server that has refused scripts is not tried again, in milliseconds. */
@@ -52,8 +53,7 @@ export function withWatch(store: CommandStore, options: WatchOptions): CommandSt
     mustWait() ? queue.run(keys, true, limitOf(call), work) : work()
   /** Whether only the guard refused a script, and scripts are now known to be atomic, so that the script may run. */
   const isProven = async (call: Call | undefined): Promise<boolean> => {
-    if (!guard?.isRefused || !(await within(guard.prove(), limitOf({ deadline: now() + timeoutMs, ...call }))))
-      return false
+    if (!guard?.isRefused || !(await within(guard.prove(), limitOf(withDeadline(call, timeoutMs))))) return false
     guard.isRefused = false
     return true
   }
@@ -93,7 +93,7 @@ export function withWatch(store: CommandStore, options: WatchOptions): CommandSt
       checkArgs(args, store.traits)
       const work = { operation, key, args }
       if (closed) throw new HitherError('CLOSED', 'the store is closed')
-      return runUnderWatch({ acquire: acquire as Acquire, table }, work, { deadline: now() + timeoutMs, ...call })
+      return runUnderWatch({ acquire: acquire as Acquire, table }, work, withDeadline(call, timeoutMs))
     },
   })
   const run: CommandStore['run'] = (operation, key, args, call) =>

@@ -93,16 +93,15 @@ export function geoAt<T>(place: Place<T>): Geo<T> {
     async nearby(options, call) {
       checkNames('nearby', options ?? null, ['around', 'within', 'unit', 'limit'])
       const { around, within, unit = 'm', limit } = options
-      const isCircle = isObject(within) && 'radius' in within
-      if (isCircle && ('width' in within || 'height' in within))
+      const { radius, width, height } = { ...(within as Lengths) }
+      const isCircle = radius !== undefined
+      if (isCircle && (width !== undefined || height !== undefined))
         throw invalid('within is a radius, or a width and a height')
       const parts = [
         ...(isObject(around) && 'member' in around
           ? ['FROMMEMBER', text(around.member)]
           : ['FROMLONLAT', ...degrees(around)]),
-        ...(isCircle
-          ? ['BYRADIUS', checkLength(within.radius)]
-          : ['BYBOX', checkLength(within?.width), checkLength(within?.height)]),
+        ...(isCircle ? ['BYRADIUS', checkLength(radius)] : ['BYBOX', checkLength(width), checkLength(height)]),
         checkUnit(unit),
         'ASC',
         ...(limit === undefined ? [] : ['COUNT', checkWhole(limit, 'limit', 1)]),
@@ -136,8 +135,14 @@ function isDegrees(value: number, most: number): boolean {
   return typeof value === 'number' && Math.abs(value) <= most
 }
 
-function checkLength(length: number): string {
-  if (Number.isFinite(length) && length >= 0) return String(length)
+interface Lengths {
+  readonly radius?: number
+  readonly width?: number
+  readonly height?: number
+}
+
+function checkLength(length: number | undefined): string {
+  if (length !== undefined && Number.isFinite(length) && length >= 0) return String(length)
   throw invalid('a length is a number from 0 up')
 }
 

@@ -169,8 +169,10 @@ function checkRange(what: string, range: SortedRange, further: readonly string[]
 function boundText(bound: ScoreBound | undefined, none: '-inf' | '+inf'): string {
   if (bound === undefined) return none
   if (!isObject(bound)) return scoreText(bound, 'an end of a range')
-  if ('above' in bound && 'below' in bound) throw invalid('an end of a range is above or below a number, not both')
-  return `(${scoreText('above' in bound ? bound.above : bound.below, 'an end of a range')}`
+  const { above, below } = bound as { readonly above?: number; readonly below?: number }
+  if (above !== undefined && below !== undefined)
+    throw invalid('an end of a range is above or below a number, not both')
+  return `(${scoreText(above ?? (below as number), 'an end of a range')}`
 }
 
 function rangeParts(options: RangeOptions & { readonly withScores?: boolean }): (string | number)[] {

@@ -32,7 +32,7 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end()
 })
 
-/** A server that replies to no PUBLISH and no SCAN. Resolves to its url. */
+/** A server that replies to no PUBLISH, SCAN or CLUSTER. Resolves to its url. */
 async function silentServer(): Promise<string> {
   const sockets: Socket[] = []
   const server = createServer((socket) => {
@@ -41,7 +41,7 @@ async function silentServer(): Promise<string> {
     socket.on('data', (data) => {
       for (const [, name = ''] of data.toString().matchAll(/\*\d+\r\n\$\d+\r\n(\w+)/g)) {
         if (name.toUpperCase() === 'HELLO') socket.write('-ERR unknown command\r\n')
-        else if (!/^(PUBLISH|SCAN)$/i.test(name)) socket.write('+OK\r\n')
+        else if (!/^(PUBLISH|SCAN|CLUSTER)$/i.test(name)) socket.write('+OK\r\n')
       }
     })
   })
@@ -112,4 +112,30 @@ it('a scan of a Cluster whose nodes are not known yet takes no signal that is no
     [Symbol.asyncIterator]()
     .next()
   await expect(first).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+})
+
+it('a scan of a Cluster whose nodes do not say which they are ends in time', async () => {
+  const url = [await silentServer(), await silentServer()]
+  const store = tcpStore({ url, timeoutMs: 200 })
+  ends.push(() => store.close())
+  const ended: string[] = []
+  const scan = async (name: string, call?: Call): Promise<void> => {
+    await expect(store.scan?.('*', call)[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'TIMEOUT' })
+    ended.push(name)
+  }
+  await Promise.all([scan('in 1000 ms', { deadline: Date.now() + 1000 }), scan('in 200 ms')])
+  expect(ended).toEqual(['in 200 ms', 'in 1000 ms'])
+})
+
+it('a scan and an own connection end in time, over a Cluster of node-redis that cannot connect to a node', async () => {
+  const none = (): void => {}
+  const methods = { on: none, duplicate: none, withTypeMapping: none, sendCommand: never, nodeClient: never }
+  const _options = { defaults: { disableOfflineQueue: true } }
+  const slots = Array.from({ length: 16_384 }, () => ({ master: {} }))
+  const cluster = { isOpen: true, _options, masters: [{}], slots, ...methods }
+  const store = nodeRedisStore(cluster as never, { timeoutMs: 200 })
+  ends.push(() => store.close())
+  await expect(store.scan?.('*')[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'TIMEOUT' })
+  const own = store.transport?.exclusive?.({ deadline: Date.now() + 50 }, 'k')
+  await expect(own).rejects.toMatchObject({ code: 'TIMEOUT' })
 })

@@ -10,6 +10,7 @@ const locks = of('src/lock/create-locks.ts', LOCKS)
 
 export const mutants: readonly Mutant[] = [
   replicas('replicas confirm at the node of the name', 'await lend(limit, key)', 'await lend(limit)'),
+  replicas('a name that has moved is followed', "error.reply === 'MOVED')", 'false)'),
   locks('no option of a semaphore is dropped', "checkNames('semaphore', options ?? null, ['permits'])", ''),
   // The steps on one name
   step('a token rises by the clock, not by counting', 'last = Math.max(nowUs, last + 1)', 'last = last + 1', LOCKS),

@@ -98,7 +98,7 @@ export const mutants: readonly Mutant[] = [
   place('a codec of a structure is one', '  checkCodec(space.codec)\n', ''),
   batch('a batch is built by a function', "  if (typeof build !== 'function') throw notCalls()\n", ''),
   geo('around is a place', "isObject(around) && 'member' in around", "'member' in around"),
-  geo('within is a size', "isObject(within) && 'radius' in within", "'radius' in within"),
+  geo('within is a size', '{ ...(within as Lengths) }', 'within as Lengths'),
   geo('degrees are a number', "typeof value === 'number' && Math", 'Math'),
   sorted(
     'an end of a range is a number, or one that is left out',

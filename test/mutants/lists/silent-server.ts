@@ -11,7 +11,7 @@ const nodeRedis = of('adapters/node-redis/index.ts', UNIT)
 const nodeRedisTransport = of('adapters/node-redis/transport.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
-  overRedis('publish and scan have a deadline', '{ deadline: now() + timeoutMs, ...call }', '{ ...call }'),
+  overRedis('publish and scan have a deadline', 'withDeadline(call, timeoutMs)', '{ ...call }'),
   overRedis('their signal is one', '    checkSignal(call?.signal)\n', ''),
   tcp('publish ends in time, over hither/tcp', 'timed(transport.send, timeoutMs)', 'transport.send'),
   tcpTransport('a scan ends in time, over hither/tcp', 'timed(node.calls(0).send, timeoutMs)', 'node.calls(0).send'),
@@ -23,6 +23,21 @@ export const mutants: readonly Mutant[] = [
     'publish ends in time, over node-redis',
     'inTime(call, true, () => transport.send(command, call))',
     'transport.send(command, call)',
+  ),
+  tcpTransport(
+    'a scan ends in time, where the nodes are not known',
+    'router.primaries(withDeadline(call, timeoutMs))',
+    'router.primaries(call)',
+  ),
+  nodeRedisTransport(
+    'a scan ends in time, over a Cluster of node-redis',
+    'await inTime(withDeadline(call, timeoutMs), false, () => servers.clients())',
+    'await servers.clients()',
+  ),
+  nodeRedisTransport(
+    'a connection is asked for in time, over a Cluster of node-redis',
+    'await inTime(call, false, () => servers.clientFor(key))',
+    'await servers.clientFor(key)',
   ),
   nodeRedisTransport(
     'a scan ends in time, over node-redis',

@@ -137,7 +137,7 @@ export const mutants: readonly Mutant[] = [
   group('after a lost reply what was given is read first', '      source.restart()\n', ''),
   place('the signal of a call that waits is one', '      checkSignal(call?.signal)\n', '', SIGNAL),
   batch('that of a transaction is one', '  checkSignal(call?.signal)\n', '', SIGNAL),
-  sorted('an end of a range is one', "if ('above' in bound && 'below' in bound)", 'if (false)'),
-  geo('a search is within one shape', "if (isCircle && ('width'", "if (false && ('width'"),
+  sorted('an end of a range is one', 'above !== undefined && below !== undefined', 'false'),
+  geo('a search is within one shape', 'isCircle && (width', 'false && (width'),
   stream('an iteration ends where the stream ended', "end, 'COUNT', PAGE], entries)", "'+', 'COUNT', PAGE], entries)"),
 ]

@@ -648,6 +648,24 @@ describe('bad input', () => {
     expect(await locks.acquire('k')).toBeDefined()
     expect(keys).toEqual([expect.stringMatching(/:lock:k$/)])
   })
+  it('replicas are asked for at the node to which the name has moved', async () => {
+    const { ReplyError } = await import('../../../src/store/transport.ts')
+    let isKnown = false
+    const sent: string[] = []
+    const transport = {
+      send: async ({ args }: { args: readonly unknown[] }) => {
+        sent.push(String(args[0]))
+        isKnown = true
+      },
+      exclusive: async () => {
+        const reply = isKnown ? 1 : new ReplyError('MOVED 5 other.example:6379')
+        return { send: async () => reply, release: () => {} }
+      },
+    }
+    const locks = make({ store: { ...store, transport } as never, minReplicas: 1 })
+    expect(await locks.acquire('k')).toBeDefined()
+    expect(sent).toEqual(['EXISTS'])
+  })
   it('is refused at a call, before the store is asked', async () => {
     const locks = make()
     for (const name of ['', undefined as never, 5 as never]) {

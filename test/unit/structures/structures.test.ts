@@ -73,6 +73,10 @@ describe('structures', () => {
         code('INVALID_ARGUMENT'),
       )
     expect(sent).toEqual([])
+    const from = { above: 0, below: undefined } as never
+    expect(await sortedSet(space, 'k').range({ by: 'score', from })).toEqual([])
+    const within = { radius: 1, width: undefined, height: undefined } as never
+    expect(await geo(space, 'k').nearby({ around, within })).toEqual([])
   })
   it('an iteration of a stream that grows faster than it is read ends', async () => {
     const store = embeddedStore()
