@@ -59,7 +59,7 @@ const entries: readonly Entry[] = [
     takes: { 'adapters/ioredis/index.ts': '*' },
     onTop: true,
     target: 2000,
-    budget: 11_310,
+    budget: 11_320,
   },
   { name: 'ioredisStore on top of core', takes: { 'adapters/ioredis/index.ts': 'ioredisStore' }, onTop: true },
   {
@@ -67,7 +67,7 @@ const entries: readonly Entry[] = [
     takes: { 'adapters/tcp/index.ts': '*' },
     onTop: true,
     target: 11_000,
-    budget: 18_190,
+    budget: 18_210,
   },
   {
     name: 'tcpStore on top of core',
@@ -124,7 +124,7 @@ const entries: readonly Entry[] = [
     takes: { 'src/lock/index.ts': '*' },
     beside: { ...cache, ...upstash },
     target: 1600,
-    budget: 3_250,
+    budget: 3_270,
   },
   ...['counter', 'token', 'once', 'idempotency'].map(
     (name): Entry => ({
@@ -149,7 +149,7 @@ const entries: readonly Entry[] = [
     takes: { 'src/http/index.ts': '*' },
     onTop: true,
     target: 6000,
-    budget: 20_480,
+    budget: 20_500,
   },
   {
     name: 'hither/http beside createCache + upstashStore',
