@@ -63,6 +63,8 @@ const onlyNode = [
   'test/unit/http/{abandoned,differential}.test.ts',
   // It replaces a module. Workers are tried by test/runtimes/requests/encoded.test.ts.
   'test/unit/http/encoded.test.ts',
+  // It replaces a module by that of Workers.
+  'test/unit/ended-requests.test.ts',
 ]
 
 /**

@@ -1,6 +1,6 @@
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { now } from '../runtime/clock.ts'
-import { NO_LIMIT } from '../runtime/deadline.ts'
+import { limitOf } from '../runtime/deadline.ts'
 import { createKeyQueue } from '../runtime/key-queue.ts'
 import type { AtomicStore, Call, Store } from './store.ts'
 
@@ -24,21 +24,21 @@ function open(stored: string | undefined, nowMs: number = now()): Opened {
  * store rounds lifetimes or does not report them.
  */
 export function withoutOperations(store: Store): AtomicStore {
-  const queue = createKeyQueue(() => {})
+  const queue = createKeyQueue()
   const put = (key: string, text: string, life: { endMs: number; nowMs: number }, call?: Call): Promise<void> =>
     store.set(key, `${life.endMs.toString(36)} ${text}`, life.endMs ? life.endMs - life.nowMs : undefined, call)
   return {
     ...store,
-    get: (key, call) => queue.run([key], false, NO_LIMIT, async () => open(await store.get(key, call)).text),
+    get: (key, call) => queue.run([key], false, limitOf(call), async () => open(await store.get(key, call)).text),
     getMany: (keys, call) =>
-      queue.run(keys, false, NO_LIMIT, async () => (await store.getMany(keys, call)).map((each) => open(each).text)),
+      queue.run(keys, false, limitOf(call), async () => (await store.getMany(keys, call)).map((each) => open(each).text)),
     set(key, value, ttlMs, call) {
       const nowMs = now()
-      return queue.run([key], true, NO_LIMIT, () => put(key, value, { endMs: ttlMs ? nowMs + ttlMs : 0, nowMs }, call))
+      return queue.run([key], true, limitOf(call), () => put(key, value, { endMs: ttlMs ? nowMs + ttlMs : 0, nowMs }, call))
     },
-    delete: (keys, call) => queue.run(keys, true, NO_LIMIT, () => store.delete(keys, call)),
+    delete: (keys, call) => queue.run(keys, true, limitOf(call), () => store.delete(keys, call)),
     run: <A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A, call?: Call) =>
-      queue.run([key], true, NO_LIMIT, async () => {
+      queue.run([key], true, limitOf(call), async () => {
         const stored = await store.get(key, call)
         // The clock is read once: an entry that ended between two readings would be written with no lifetime left.
         const nowMs = now()
