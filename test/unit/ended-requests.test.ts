@@ -3,6 +3,7 @@ import { memoryStore } from '../../adapters/memory/index.ts'
 import { now } from '../../src/runtime/clock.ts'
 import { NO_LIMIT } from '../../src/runtime/deadline.ts'
 import { createKeyQueue } from '../../src/runtime/key-queue.ts'
+import { createScriptGuard } from '../../src/store/script-guard.ts'
 import type { Store } from '../../src/store/store.ts'
 import { withoutOperations } from '../../src/store/without-operations.ts'
 
@@ -41,4 +42,22 @@ it('the runtime keeps a call alive that others may wait for', async () => {
   await queue.run(['key'], true, NO_LIMIT, async () => 'slow')
   expect(kept).toHaveLength(1)
   await Promise.all(kept)
+})
+
+it('the proof that scripts are atomic begins anew if its request has ended, and is shared otherwise', async () => {
+  vi.useFakeTimers()
+  try {
+    const replies = [never, async () => 'dragonfly_version:1']
+    let asked = 0
+    const guard = createScriptGuard(() => (replies[asked++] as () => Promise<string>)(), undefined)
+    void guard.prove()
+    void guard.prove()
+    vi.setSystemTime(Date.now() + 1001)
+    expect([await guard.prove(), await guard.prove(), asked]).toEqual([true, true, 2])
+    vi.setSystemTime(Date.now() + 1001)
+    expect([await guard.prove(), asked]).toEqual([true, 2])
+    expect(kept).toHaveLength(2)
+  } finally {
+    vi.useRealTimers()
+  }
 })
