@@ -97,13 +97,13 @@ export function durableObjectStore(
       checkKey(key, TRAITS)
       checkValue(value, TRAITS)
       checkTtl(ttlMs)
-      await calls.run([key], call, false, (limit) =>
+      await calls.run([key], call, true, (limit) =>
         ask(shardOf(key, shards), limit, true, (remote) => remote.put(key, value, ttlMs ? now() + ttlMs : 0)),
       )
     },
     async delete(keys, call) {
       checkKeys(keys, TRAITS)
-      return calls.run(keys, call, false, async (limit) => {
+      return calls.run(keys, call, true, async (limit) => {
         const parts = [...split(keys)]
         const counts = await Promise.all(
           parts.map(([shard, part]) => ask(shard, limit, true, (remote) => remote.remove(part))),

@@ -3,6 +3,7 @@ import { type Mutant, of } from '../mutants.ts'
 const UNIT = ['text-store.test.ts']
 
 const calls = of('src/store/limited-call.ts', UNIT)
+const object = of('adapters/cloudflare/object-store.ts', ['object-store.test.ts'])
 const store = of('src/store/text-store.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
@@ -12,11 +13,13 @@ export const mutants: readonly Mutant[] = [
     '        const { text, endMs } = open(stored)\n        const nowMs = now()\n',
   ),
   of('adapters/vercel/runtime-cache-store.ts', UNIT)('a value is its key’s', ' && value.startsWith(mark)', ''),
-  of('adapters/cloudflare/object-store.ts', ['object-store.test.ts'])(
-    'a Durable Object is asked for what it left out',
-    'left = left.slice(entries.length)',
-    'left = []',
+  object('a Durable Object is asked for what it left out', 'left = left.slice(entries.length)', 'left = []'),
+  object(
+    'its writes of a key are in order',
+    'calls.run([key], call, true, (limit) =>\n        ask',
+    'calls.run([key], call, false, (limit) =>\n        ask',
   ),
+  object('so are its deletes', 'calls.run(keys, call, true', 'calls.run(keys, call, false'),
   calls(
     'a call of another client ends at its limit',
     'const callOff = onLimit(limit, timedOut, reject)',
