@@ -34,4 +34,5 @@ it('writes of a key take effect in call order, although calls by two stubs of an
   expect((await Promise.all(calls))[2]).toBe('second')
   const more = [store.delete(['key']), store.set('key', 'third'), store.get('key')]
   expect((await Promise.all(more))[2]).toBe('third')
+  expect(await store.get('key')).toBe('third')
 })
