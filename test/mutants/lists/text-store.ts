@@ -4,6 +4,7 @@ const UNIT = ['text-store.test.ts']
 
 const calls = of('src/store/limited-call.ts', UNIT)
 const object = of('adapters/cloudflare/object-store.ts', ['object-store.test.ts'])
+const reads = of('adapters/cloudflare/object-reads.ts', ['object-store.test.ts'])
 const store = of('src/store/text-store.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
@@ -13,11 +14,13 @@ export const mutants: readonly Mutant[] = [
     '        const { text, endMs } = open(stored)\n        const nowMs = now()\n',
   ),
   of('adapters/vercel/runtime-cache-store.ts', UNIT)('a value is its key’s', ' && value.startsWith(mark)', ''),
-  object('a Durable Object is asked for what it left out', 'left = left.slice(entries.length)', 'left = []'),
+  reads('a Durable Object is asked for what it left out', 'left = left.slice(entries.length)', 'left = []'),
+  reads('a message to it has room for its keys', 'batch.keys.size + keys.length > MAX_KEYS', 'MAX_KEYS < 0'),
+  object('a write does not overtake the reads before it', '      reads.flush(shard)\n', ''),
   object(
     'its writes of a key are in order',
-    'calls.run([key], call, true, (limit) =>\n        ask',
-    'calls.run([key], call, false, (limit) =>\n        ask',
+    'calls.run([key], call, true, (limit) =>\n        write',
+    'calls.run([key], call, false, (limit) =>\n        write',
   ),
   object('so are its deletes', 'calls.run(keys, call, true', 'calls.run(keys, call, false'),
   calls(
