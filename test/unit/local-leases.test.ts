@@ -7,14 +7,11 @@ import { localLeases } from '../../src/store/local-leases.ts'
 function shared() {
   const memory = memoryStore()
   const written: string[] = []
-  const open = (): Store => ({
-    ...memory,
-    run: undefined,
-    set: (key, ...rest) => {
-      if (key.startsWith('n:')) written.push(key)
-      return memory.set(key, ...rest)
-    },
-  })
+  const set: Store['set'] = (key, ...rest) => {
+    if (key.startsWith('n:')) written.push(key)
+    return memory.set(key, ...rest)
+  }
+  const open = () => ({ ...memory, run: undefined, set }) as unknown as Store
   const cacheOver = (store: Store) => createCache({ store, namespace: 'n', ttl: '1m', grace: '1h' })
   return { written, open, cacheOver, open2: () => cacheOver(open()) }
 }
