@@ -106,16 +106,16 @@ export function keepForOthers(work: Promise<unknown>): void {
 
 const FLUSH_POLL_MS = 10
 const GUARD_MS = 1000
-let guarding: { readonly atMs: number; readonly ms: number; readonly over: Promise<void> } | undefined
+let guarding: { readonly atMs: number; readonly over: Promise<void> } | undefined
 
 /**
- * Resolves a second from now, or after `ms`. A caller waits that long for another request's work before it asks the store about
- * it. Calls of one run of microtasks share a timer.
+ * Resolves a second from now. A caller waits that long for another request's work before it asks the store about it. Calls of
+ * one run of microtasks share a timer.
  */
-export function guard(ms: number = GUARD_MS): Promise<void> {
+export function guard(): Promise<void> {
   // The microtask below may never run where the runtime ends the request, so the time is compared as well.
-  if (guarding?.atMs !== now() || guarding.ms !== ms) {
-    guarding = { atMs: now(), ms, over: sleep(ms) }
+  if (guarding?.atMs !== now()) {
+    guarding = { atMs: now(), over: sleep(GUARD_MS) }
     queueMicrotask(() => {
       guarding = undefined
     })
@@ -123,11 +123,7 @@ export function guard(ms: number = GUARD_MS): Promise<void> {
   return guarding.over
 }
 
-/**
- * Waits for `other` to settle. Where its request may end without settling it, waits for a second at most, and leaves half of the
- * time until `deadline` for what comes after.
- */
-export function settledOrTimeout(other: Promise<unknown>, deadline: number = NEVER): Promise<unknown> {
-  if (!REQUEST_SCOPED) return other
-  return Promise.race([other.catch(() => {}), guard(Math.min(GUARD_MS, (deadline - now()) / 2))])
+/** Waits for `other` to settle; for a second at most where its request may end without settling it. */
+export function settledOrTimeout(other: Promise<unknown>): Promise<unknown> {
+  return REQUEST_SCOPED ? Promise.race([other.catch(() => {}), guard()]) : other
 }

@@ -26,7 +26,7 @@ export function createKeyQueue(keepAlive: (tail: Promise<unknown>) => void = kee
     isBusy: () => tails.size > 0,
     run(keys, slow, limit, work) {
       const earlier = tails.size > 0 ? keys.flatMap((key) => tails.get(key) ?? []) : []
-      const before = earlier.length > 0 ? settledOrTimeout(Promise.all(earlier), limit.deadline) : undefined
+      const before = earlier.length > 0 ? settledOrTimeout(Promise.all(earlier)) : undefined
       const turn = before ? within(before, limit).then(work) : work()
       if (!slow && !before) return turn
       // A caller that gives up must not let later calls overtake the ones it was waiting for.

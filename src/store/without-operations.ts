@@ -1,6 +1,6 @@
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { now } from '../runtime/clock.ts'
-import { limitOf } from '../runtime/deadline.ts'
+import { NO_LIMIT } from '../runtime/deadline.ts'
 import { createKeyQueue } from '../runtime/key-queue.ts'
 import { isLeaseStep, localLeases } from './local-leases.ts'
 import type { AtomicStore, Call, Store } from './store.ts'
@@ -39,19 +39,19 @@ export function withoutOperations(store: Store): AtomicStore {
   const seen = (key: string, base: string | undefined): string | undefined => open(leases.over(key, base)).text
   return {
     ...store,
-    get: (key, call) => queue.run([key], false, limitOf(call), async () => seen(key, await store.get(key, call))),
+    get: (key, call) => queue.run([key], false, NO_LIMIT, async () => seen(key, await store.get(key, call))),
     getMany: (keys, call) =>
-      queue.run(keys, false, limitOf(call), async () =>
+      queue.run(keys, false, NO_LIMIT, async () =>
         (await store.getMany(keys, call)).map((base, i) => seen(keys[i] as string, base)),
       ),
     set(key, value, ttlMs, call) {
       const nowMs = now()
       const life = { endMs: ttlMs ? nowMs + ttlMs : 0, nowMs }
-      return queue.run([key], true, limitOf(call), () => put(key, value, life, call))
+      return queue.run([key], true, NO_LIMIT, () => put(key, value, life, call))
     },
-    delete: (keys, call) => queue.run(keys, true, limitOf(call), () => remove(keys, call)),
+    delete: (keys, call) => queue.run(keys, true, NO_LIMIT, () => remove(keys, call)),
     run: <A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A, call?: Call) =>
-      queue.run([key], true, limitOf(call), async () => {
+      queue.run([key], true, NO_LIMIT, async () => {
         const base = await store.get(key, call)
         const stored = leases.over(key, base)
         // The clock is read once: an entry that ended between two readings would be written with no lifetime left.

@@ -1,11 +1,7 @@
 import { beforeEach, expect, it, vi } from 'vitest'
-import { memoryStore } from '../../adapters/memory/index.ts'
-import { now } from '../../src/runtime/clock.ts'
 import { NO_LIMIT } from '../../src/runtime/deadline.ts'
 import { createKeyQueue } from '../../src/runtime/key-queue.ts'
 import { createScriptGuard } from '../../src/store/script-guard.ts'
-import type { Store } from '../../src/store/store.ts'
-import { withoutOperations } from '../../src/store/without-operations.ts'
 
 // As on Workers, where a call of a request that has ended never settles.
 
@@ -17,23 +13,6 @@ vi.mock('#background', () => ({
 beforeEach(() => void kept.splice(0))
 
 const never = (): Promise<never> => new Promise(() => {})
-
-it('a call whose request has ended leaves the next call half of its time', async () => {
-  const queue = createKeyQueue()
-  void queue.run(['key'], true, NO_LIMIT, never)
-  const limit = { signals: [], deadline: now() + 400 }
-  expect(await queue.run(['key'], false, limit, async () => 'ran')).toBe('ran')
-})
-
-it('so it does over a store without operations', async () => {
-  const memory = memoryStore()
-  let isDead = true
-  const store: Store = { ...memory, set: (...args) => (isDead ? never() : memory.set(...args)) }
-  const all = withoutOperations(store)
-  void all.set('key', 'value')
-  isDead = false
-  expect(await all.get('key', { deadline: now() + 400 })).toBe(undefined)
-})
 
 it('the runtime keeps a call alive that others may wait for', async () => {
   const queue = createKeyQueue()
