@@ -61,6 +61,8 @@ const onlyNode = [
   'test/unit/embedded/bounds.test.ts',
   'test/unit/lock/crowd.test.ts',
   'test/unit/http/{abandoned,differential}.test.ts',
+  // It replaces a module by that of Workers.
+  'test/unit/ended-requests.test.ts',
 ]
 
 /**

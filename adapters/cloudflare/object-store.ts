@@ -6,7 +6,8 @@ import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/
 import { createCalls, limitedCall } from '../../src/store/limited-call.ts'
 import type { AtomicStore, Call, StoreTraits, WithoutChannels } from '../../src/store/store.ts'
 import { runBySwap } from '../../src/store/swap.ts'
-import type { HitherObject, StoredEntry } from './hither-object.ts'
+import type { HitherObject } from './hither-object.ts'
+import { createReads, type Found } from './object-reads.ts'
 
 /** The part of a Durable Object namespace that the store uses. */
 export interface ObjectNamespace {
@@ -53,10 +54,16 @@ export function durableObjectStore(
     throw invalid('durableObjectStore takes a namespace of Durable Objects, such as env.HITHER')
   checkWhole(shards, 'shards', 1, 1000)
   const calls = createCalls(checkWhole(timeoutMs, 'timeoutMs', 1))
-  const ask = <T>(shard: number, limit: Limit, writes: boolean, work: (remote: Remote) => Promise<T>): Promise<T> =>
-    limitedCall(limit, { writes, retryable: !writes, message }, async () =>
-      work(namespace.get(namespace.idFromName(`hither:${shard}/${shards}`) as never) as Remote),
-    )
+  const remoteOf = (shard: number): Remote =>
+    namespace.get(namespace.idFromName(`hither:${shard}/${shards}`) as never) as Remote
+  const reads = createReads(async (shard, keys) => remoteOf(shard).read(keys))
+  const read = (shard: number, keys: readonly string[], limit: Limit): Promise<Found> =>
+    limitedCall(limit, { writes: false, retryable: true, message }, () => reads.read(shard, keys))
+  const write = <T>(shard: number, limit: Limit, work: (remote: Remote) => Promise<T>): Promise<T> =>
+    limitedCall(limit, { writes: true, retryable: false, message }, async () => {
+      reads.flush(shard)
+      return work(remoteOf(shard))
+    })
   /** The keys by their shard, each key once. */
   const split = (keys: readonly string[]): Map<number, string[]> => {
     const parts = new Map<number, string[]>()
@@ -70,17 +77,9 @@ export function durableObjectStore(
   }
   const readAll = (keys: readonly string[], call: Call | undefined): Promise<(string | undefined)[]> =>
     calls.run(keys, call, false, async (limit) => {
-      const found = new Map<string, StoredEntry>()
-      await Promise.all(
-        [...split(keys)].map(async ([shard, part]) => {
-          for (let left = part; left.length > 0; ) {
-            const entries = await ask(shard, limit, false, (remote) => remote.read(left))
-            entries.forEach((entry, i) => void (entry && found.set(left[i] as string, entry)))
-            left = left.slice(entries.length)
-          }
-        }),
-      )
-      return keys.map((key) => found.get(key)?.value)
+      const parts = [...split(keys)].map(async ([shard, part]) => [shard, await read(shard, part, limit)] as const)
+      const found = new Map(await Promise.all(parts))
+      return keys.map((key) => found.get(shardOf(key, shards))?.get(key)?.value)
     })
   return {
     name: 'durable-object',
@@ -97,16 +96,16 @@ export function durableObjectStore(
       checkKey(key, TRAITS)
       checkValue(value, TRAITS)
       checkTtl(ttlMs)
-      await calls.run([key], call, false, (limit) =>
-        ask(shardOf(key, shards), limit, true, (remote) => remote.put(key, value, ttlMs ? now() + ttlMs : 0)),
+      await calls.run([key], call, true, (limit) =>
+        write(shardOf(key, shards), limit, (remote) => remote.put(key, value, ttlMs ? now() + ttlMs : 0)),
       )
     },
     async delete(keys, call) {
       checkKeys(keys, TRAITS)
-      return calls.run(keys, call, false, async (limit) => {
+      return calls.run(keys, call, true, async (limit) => {
         const parts = [...split(keys)]
         const counts = await Promise.all(
-          parts.map(([shard, part]) => ask(shard, limit, true, (remote) => remote.remove(part))),
+          parts.map(([shard, part]) => write(shard, limit, (remote) => remote.remove(part))),
         )
         return counts.reduce((sum, count) => sum + count, 0)
       })
@@ -123,12 +122,12 @@ export function durableObjectStore(
           {
             table: entryTable,
             async read() {
-              const [held] = await ask(shard, limit, false, (remote) => remote.read([key]))
+              const held = (await read(shard, [key], limit)).get(key)
               return { text: held?.value, endMs: held?.endMs || undefined, version: held?.version ?? 0 }
             },
             async swap({ version }, value, endMs = 0) {
               if (value !== undefined) checkValue(value, TRAITS)
-              return ask(shard, limit, true, (remote) => remote.swap({ key, version, value, endMs }))
+              return write(shard, limit, (remote) => remote.swap({ key, version, value, endMs }))
             },
           },
         ),

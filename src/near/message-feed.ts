@@ -63,7 +63,8 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
     if (!publish || !subscribe) {
       throw new HitherError('UNSUPPORTED', 'messageFeed needs a store that subscribes; without it maxAge is the bound')
     }
-    const own = randomId()
+    /** The name of this publisher. Made at the first message: where a module begins, Workers give no random numbers. */
+    let own: string | undefined
     const latest = new Map<string, number>()
     let pending = new Set<string>()
     let number = 0
@@ -117,6 +118,7 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
       cancel = timer(repeat, ms)
     }
     const send = (): void => {
+      own ||= randomId()
       const keys = pending
       pending = new Set()
       if (closed) return

@@ -81,7 +81,12 @@ const LOG = /^(\d+) (\d+) (.*)$/s
 export function pullFeed(options: PullFeedOptions = {}): NearFeed {
   const everyMs = toMs(options.every ?? 1000, 'every')
   return ({ channel, run, drop, flush, track }) => {
-    const mark = randomId().slice(0, MARK_LENGTH)
+    /** Made at the first call: where a module begins, Workers give no random numbers. */
+    let ownMark = ''
+    const mark = (): string => {
+      ownMark ||= randomId().slice(0, MARK_LENGTH)
+      return ownMark
+    }
     let pending = new Set<string>()
     /** Whether the pending changes are sent at the end of this run of microtasks. */
     let isDue = false
@@ -98,7 +103,7 @@ export function pullFeed(options: PullFeedOptions = {}): NearFeed {
         for (const change of changes.split(';')) {
           const key = change.slice(MARK_LENGTH)
           if (key === EVERYTHING) flush(false)
-          else if (key && !change.startsWith(mark)) drop(decodeURIComponent(key))
+          else if (key && !change.startsWith(mark())) drop(decodeURIComponent(key))
         }
     }
     const append = (): void => {
@@ -109,7 +114,7 @@ export function pullFeed(options: PullFeedOptions = {}): NearFeed {
       const keep = (): void => {
         for (const key of changed) pending.add(decodeURIComponent(key))
       }
-      track(run(appendChanges, channel, [changed.map((key) => `${mark}${key};`).join('')]).catch(keep))
+      track(run(appendChanges, channel, [changed.map((key) => `${mark()}${key};`).join('')]).catch(keep))
     }
     const soon = (): void => {
       if (!isDue) queueMicrotask(append)

@@ -91,6 +91,19 @@ export function createBackground(): Background {
   }
 }
 
+/**
+ * Keeps `work`, which must not reject, alive after the response where the runtime may end the request before it settles. Other
+ * requests may wait for it.
+ */
+export function keepForOthers(work: Promise<unknown>): void {
+  if (!REQUEST_SCOPED) return
+  try {
+    supplied()?.(work)
+  } catch {
+    // There is no request here, so none can end.
+  }
+}
+
 const FLUSH_POLL_MS = 10
 const GUARD_MS = 1000
 let guarding: { readonly atMs: number; readonly over: Promise<void> } | undefined

@@ -1,4 +1,4 @@
-import { settledOrTimeout } from './background.ts'
+import { keepForOthers, settledOrTimeout } from './background.ts'
 import { type Limit, within } from './deadline.ts'
 
 /** Runs calls on the same keys one after another where one of them takes more than one command. */
@@ -15,8 +15,11 @@ export interface KeyQueue {
   before(key: string): Promise<void> | undefined
 }
 
-/** `keepAlive` gets a promise for the end of each call that others may wait for: the call's own caller may have left by then. */
-export function createKeyQueue(keepAlive?: (tail: Promise<unknown>) => void): KeyQueue {
+/**
+ * `keepAlive` gets a promise for the end of each call that others may wait for: the call's own caller may have left by then.
+ * @default it is kept by what the runtime supplies for the current request
+ */
+export function createKeyQueue(keepAlive: (tail: Promise<unknown>) => void = keepForOthers): KeyQueue {
   /** By key, the end of its last slow call. */
   const tails = new Map<string, Promise<unknown>>()
   return {
@@ -31,7 +34,7 @@ export function createKeyQueue(keepAlive?: (tail: Promise<unknown>) => void): Ke
         for (const key of keys) if (tails.get(key) === tail) tails.delete(key)
       })
       for (const key of keys) tails.set(key, tail)
-      keepAlive?.(tail)
+      keepAlive(tail)
       return turn
     },
     before(key) {

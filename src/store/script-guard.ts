@@ -1,4 +1,5 @@
-import { now } from '../runtime/clock.ts'
+import { keepForOthers, REQUEST_SCOPED } from '../runtime/background.ts'
+import { NEVER, now } from '../runtime/clock.ts'
 import { random } from '../runtime/random.ts'
 import type { Call } from './call.ts'
 import { type Exclusive, ReplyError, type Transport } from './transport.ts'
@@ -34,6 +35,11 @@ const HANDOVER_US = 10_000
 const ROUNDS = 12
 /** How many rounds must show that the second script waited. */
 const ENOUGH = 3
+/**
+ * On Workers, a proof that takes longer than this may belong to a request that has ended, so that it never settles. In
+ * milliseconds.
+ */
+const LOST_MS = 1000
 /** Longest time of a proof, in milliseconds. A caller waits for it no longer than its own call may take. */
 const LIMIT_MS = 20_000
 /** Returns when it began and when it ended. Its steps are bounded too: a server may stop the clock while a script runs. */
@@ -48,6 +54,7 @@ return { ('%.0f'):format(from), ('%.0f'):format(till) }`
 export function createScriptGuard(send: Transport['send'], acquire: Acquire | undefined): ScriptGuard {
   let line = GUARD_LINE
   let proof: Promise<boolean> | undefined
+  let provingSinceMs = NEVER
   const prove = async (): Promise<boolean> => {
     const call = { deadline: now() + LIMIT_MS }
     const info = await send({ args: ['INFO', 'server'], effect: 'read' }, call)
@@ -65,11 +72,22 @@ export function createScriptGuard(send: Transport['send'], acquire: Acquire | un
     },
     isRefused: false,
     prove() {
-      proof ??= prove().catch((error) => {
-        proof = undefined
-        throw error
-      })
-      return proof
+      if (REQUEST_SCOPED && now() - provingSinceMs > LOST_MS) proof = undefined
+      if (proof) return proof
+      provingSinceMs = now()
+      const begun = prove().then(
+        (isAtomic) => {
+          provingSinceMs = NEVER
+          return isAtomic
+        },
+        (error) => {
+          proof = undefined
+          throw error
+        },
+      )
+      proof = begun
+      keepForOthers(begun.catch(() => {}))
+      return begun
     },
   }
 }

@@ -2,6 +2,7 @@ import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { now } from '../runtime/clock.ts'
 import { NO_LIMIT } from '../runtime/deadline.ts'
 import { createKeyQueue } from '../runtime/key-queue.ts'
+import { isLeaseStep, localLeases } from './local-leases.ts'
 import type { AtomicStore, Call, Store } from './store.ts'
 
 /** `<end in epoch milliseconds, base 36, 0: none> <value>` */
@@ -24,32 +25,48 @@ function open(stored: string | undefined, nowMs: number = now()): Opened {
  * store rounds lifetimes or does not report them.
  */
 export function withoutOperations(store: Store): AtomicStore {
-  const queue = createKeyQueue(() => {})
-  const put = (key: string, text: string, life: { endMs: number; nowMs: number }, call?: Call): Promise<void> =>
-    store.set(key, `${life.endMs.toString(36)} ${text}`, life.endMs ? life.endMs - life.nowMs : undefined, call)
+  const queue = createKeyQueue()
+  const leases = localLeases(store)
+  const frame = (text: string, endMs: number): string => `${endMs.toString(36)} ${text}`
+  const put = (key: string, text: string, life: { endMs: number; nowMs: number }, call?: Call): Promise<void> => {
+    leases.drop([key])
+    return store.set(key, frame(text, life.endMs), life.endMs ? life.endMs - life.nowMs : undefined, call)
+  }
+  const remove = (keys: readonly string[], call?: Call): Promise<number> => {
+    leases.drop(keys)
+    return store.delete(keys, call)
+  }
+  const seen = (key: string, base: string | undefined): string | undefined => open(leases.over(key, base)).text
   return {
     ...store,
-    get: (key, call) => queue.run([key], false, NO_LIMIT, async () => open(await store.get(key, call)).text),
+    get: (key, call) => queue.run([key], false, NO_LIMIT, async () => seen(key, await store.get(key, call))),
     getMany: (keys, call) =>
-      queue.run(keys, false, NO_LIMIT, async () => (await store.getMany(keys, call)).map((each) => open(each).text)),
+      queue.run(keys, false, NO_LIMIT, async () =>
+        (await store.getMany(keys, call)).map((base, i) => seen(keys[i] as string, base)),
+      ),
     set(key, value, ttlMs, call) {
       const nowMs = now()
-      return queue.run([key], true, NO_LIMIT, () => put(key, value, { endMs: ttlMs ? nowMs + ttlMs : 0, nowMs }, call))
+      const life = { endMs: ttlMs ? nowMs + ttlMs : 0, nowMs }
+      return queue.run([key], true, NO_LIMIT, () => put(key, value, life, call))
     },
-    delete: (keys, call) => queue.run(keys, true, NO_LIMIT, () => store.delete(keys, call)),
+    delete: (keys, call) => queue.run(keys, true, NO_LIMIT, () => remove(keys, call)),
     run: <A extends readonly Arg[], R extends Reply>(operation: Operation<A, R>, key: string, args: A, call?: Call) =>
       queue.run([key], true, NO_LIMIT, async () => {
-        const stored = await store.get(key, call)
+        const base = await store.get(key, call)
+        const stored = leases.over(key, base)
         // The clock is read once: an entry that ended between two readings would be written with no lifetime left.
         const nowMs = now()
         const { text, endMs } = open(stored, nowMs)
         const leftMs = endMs ? endMs - nowMs : undefined
         const { next, ttl, reply } = operation.apply(text, args, { nowUs: nowMs * 1000, leftMs })
         if (next === undefined) {
-          if (text !== undefined) await store.delete([key], call)
+          leases.drop([key])
+          if (open(base, nowMs).text !== undefined) await remove([key], call)
         } else if (next !== text || ttl !== 'keep') {
           const nextEndMs = ttl === 'keep' ? endMs : ttl === 'none' ? 0 : nowMs + ttl.ms
-          await put(key, next, { endMs: nextEndMs, nowMs }, call)
+          if (isLeaseStep(operation.name, args))
+            leases.keep(key, { text: frame(next, nextEndMs), endMs: nextEndMs, base }, nowMs)
+          else await put(key, next, { endMs: nextEndMs, nowMs }, call)
         }
         return reply
       }),

@@ -24,6 +24,7 @@ const COPIED = [
     'tcp',
     'node-redis',
     'cloudflare/kv-store.ts',
+    'cloudflare/object-reads.ts',
     'cloudflare/object-store.ts',
     'vercel/runtime-cache-store.ts',
     'node/socket.ts',

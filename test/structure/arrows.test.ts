@@ -8,6 +8,7 @@ const stores = ['memory', 'upstash', 'ioredis', 'tcp', 'memcached', 'nats', 'nod
 /** Stores that share a folder with other parts for their platform. */
 const storeFiles = [
   'adapters/cloudflare/kv-store.ts',
+  'adapters/cloudflare/object-reads.ts',
   'adapters/cloudflare/object-store.ts',
   'adapters/vercel/runtime-cache-store.ts',
 ]

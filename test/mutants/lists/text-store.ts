@@ -3,6 +3,10 @@ import { type Mutant, of } from '../mutants.ts'
 const UNIT = ['text-store.test.ts']
 
 const calls = of('src/store/limited-call.ts', UNIT)
+const without = of('src/store/without-operations.ts', ['local-leases.test.ts'])
+const leases = of('src/store/local-leases.ts', ['local-leases.test.ts'])
+const object = of('adapters/cloudflare/object-store.ts', ['object-store.test.ts'])
+const reads = of('adapters/cloudflare/object-reads.ts', ['object-store.test.ts'])
 const store = of('src/store/text-store.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
@@ -11,12 +15,21 @@ export const mutants: readonly Mutant[] = [
     '        const nowMs = now()\n        const { text, endMs } = open(stored, nowMs)\n',
     '        const { text, endMs } = open(stored)\n        const nowMs = now()\n',
   ),
+  without('a lease is not written', 'if (isLeaseStep(operation.name, args))', 'if (isLeaseStep(key, []))'),
+  without('a delete ends a lease', 'leases.drop(keys)\n    return', 'return'),
+  leases('a lease ends with the text beneath it', 'leased?.base === base && leased', 'leased'),
+  leases('leases take bounded room', 'leases.size <= MAX_LEASES && ', ''),
+  leases('a lease that ended makes room', '(endMs === 0 || endMs > nowMs)', 'endMs !== nowMs'),
   of('adapters/vercel/runtime-cache-store.ts', UNIT)('a value is its key’s', ' && value.startsWith(mark)', ''),
-  of('adapters/cloudflare/object-store.ts', ['object-store.test.ts'])(
-    'a Durable Object is asked for what it left out',
-    'left = left.slice(entries.length)',
-    'left = []',
+  reads('a Durable Object is asked for what it left out', 'left = left.slice(entries.length)', 'left = []'),
+  reads('a message to it has room for its keys', 'batch.keys.size + keys.length > MAX_KEYS', 'MAX_KEYS < 0'),
+  object('a write does not overtake the reads before it', '      reads.flush(shard)\n', ''),
+  object(
+    'its writes of a key are in order',
+    'calls.run([key], call, true, (limit) =>\n        write',
+    'calls.run([key], call, false, (limit) =>\n        write',
   ),
+  object('so are its deletes', 'calls.run(keys, call, true', 'calls.run(keys, call, false'),
   calls(
     'a call of another client ends at its limit',
     'const callOff = onLimit(limit, timedOut, reject)',

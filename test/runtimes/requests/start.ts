@@ -53,6 +53,7 @@ export async function startWorkerd({ entry, by, bindings, objects = {} }: Worker
       'hither/http': at('src/http/index.ts'),
       'hither/memory': at('adapters/memory/index.ts'),
       'hither/cloudflare': at('adapters/cloudflare/index.ts'),
+      'hither/near': at('src/near/index.ts'),
       'hither/rate-limit': at('src/rate-limit/index.ts'),
       'hither/tcp': at('adapters/tcp/index.ts'),
       'hither/refresh': at('src/cache/refresh.ts'),
