@@ -135,6 +135,7 @@ export const mutants: readonly Mutant[] = [
 
   // Replies
   resp('a number has a digit', 'start >= to || to', 'start === to || to'),
+  errors('a script may not run a command, and the user is not refused', 'denied || ', ''),
   errors(
     'a refusal shows nothing where an argument may follow',
     '(?!(?:for|keys?|user|with|in|of|named|option|argument)\\b)',
