@@ -3,7 +3,7 @@ import { type Mutant, of } from '../mutants.ts'
 const UNIT = ['tcp/guards.test.ts']
 
 const courier = of('adapters/tcp/courier.ts', UNIT)
-const topology = of('adapters/tcp/topology.ts', [...UNIT, 'tcp-cluster.test.ts'])
+const topology = of('adapters/tcp/topology.ts', UNIT)
 const connection = of('adapters/tcp/connection.ts', UNIT)
 const patience = of('adapters/tcp/patience.ts', UNIT)
 const replies = of('adapters/tcp/replies.ts', UNIT)
