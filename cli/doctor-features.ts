@@ -109,16 +109,14 @@ export class NoFeed extends Error {}
 const words = (text: string): string[] => text.split(' ')
 
 export const FEATURES: Readonly<Record<string, Feature>> = {
-  cache: { run: cache, commands: words('DEL EXISTS GETRANGE PERSIST PEXPIRE PTTL SETNX SETRANGE TIME') },
+  cache: { run: cache, commands: words('DEL EXISTS GETRANGE PERSIST PEXPIRE PTTL SETRANGE TIME') },
   limits: {
     run: limits,
-    commands: words(
-      'DEL GETRANGE PEXPIRE PTTL TIME ZADD ZCARD ZRANGE ZRANGEBYSCORE ZREM ZREMRANGEBYRANK ZREMRANGEBYSCORE ZSCORE',
-    ),
+    commands: words('DEL GETRANGE PEXPIRE PTTL TIME ZADD ZCARD ZRANGE ZRANGEBYSCORE ZREM ZREMRANGEBYSCORE'),
   },
   locks: { run: locks, commands: words('PTTL TIME') },
   sessions: { run: sessions, commands: words('DEL GETRANGE INCR PEXPIRE PTTL SETRANGE TIME') },
-  counters: { run: counters, commands: words('GETRANGE TIME') },
+  counters: { run: counters, commands: words('GETRANGE INCRBY STRLEN TIME') },
   near: { run: near, commands: words('PUBLISH SUBSCRIBE UNSUBSCRIBE'), channels: true },
 }
 const EVERYWHERE = words('PING HELLO SELECT GET MGET SET UNLINK')

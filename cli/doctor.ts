@@ -73,7 +73,10 @@ export async function doctor(args: string[]): Promise<void> {
     report = await examine({ ...opened, watch, namespace, asked, stopped, bucket })
   } catch (error) {
     if (!isStopped()) console.error(`hither: ${reasonOf(error)}`)
-    report = { system: 'unknown', version: 'unknown', latency: {}, checks: [unreachable(error)], acl: null }
+    // Whoever lacks the right to read wants to know which rights are needed.
+    const isDenied = opened.kind === 'redis' && (error as { readonly reply?: unknown }).reply === 'NOPERM'
+    const acl = isDenied ? aclOf(asked, { scripts: true, cluster: opened.store.transport?.cluster === true }) : null
+    report = { system: 'unknown', version: 'unknown', latency: {}, checks: [unreachable(error)], acl }
   }
   await watch
     .clean()

@@ -79,13 +79,15 @@ export class StoreRejectedError extends HitherError {
     options?: HitherErrorOptions,
   ) {
     const { word, message } = typeof reply === 'string' ? { word: reply, message: reply } : reply
+    // Redis 8 and Valkey name the command that a script may not run; Redis 7 does not.
+    const denied = /^[A-Z]+ (?:ACL failure|The user executing)(?:.*(to run the '[a-z|]+' command))?/.exec(message)
     // The listed words may be followed by an argument, and a word that is more than letters may be one.
-    const [reason] =
-      /^[A-Z]+(?: (?!(?:for|keys?|user|with|in|of|named|option|argument)\b)[a-z]+(?=[ ,.]|$)){0,8}/i.exec(message) ?? [
-        word,
-      ]
+    const [words] = /^[A-Z]+(?: (?!(?:for|keys?|user|with|in|of|named|option|argument)\b)[a-z]+(?=[ ,.]|$)){0,8}/i.exec(
+      message,
+    ) ?? [word]
+    const reason = denied ? `the user lacks the right ${denied[1] ?? 'that the script needs'}` : words
     super(
-      /^(NOAUTH|WRONGPASS|NOPERM)$/.test(word) ? 'UNAUTHORIZED' : 'STORE_REJECTED',
+      denied || /^(NOAUTH|WRONGPASS|NOPERM)$/.test(word) ? 'UNAUTHORIZED' : 'STORE_REJECTED',
       `${command} was rejected: ${reason}${command === 'SELECT' ? ', check the number of the database in the url' : ''}`,
       // `TOOLARGE`: the reply was too large to be kept, but the command has run.
       { maybeExecuted: word === 'TOOLARGE', ...options },

@@ -33,8 +33,11 @@ export function parseMemcachedUrl(text: string): MemcachedAddress {
   throw new HitherError('INVALID_URL', 'a memcached url looks like memcached://host:11211, or memcacheds:// for TLS')
 }
 
-/** The command that logs a user in. */
+/**
+ * The command that logs a user in. A server without users stores it like any other value: it ends at once there, and no key of a
+ * store has this name.
+ */
 export function loginOf({ username, password }: MemcachedAddress): readonly (string | Uint8Array)[] {
   const secret = bytesOf(`${username} ${password}`)
-  return [`set login 0 0 ${secret.length}\r\n`, secret, '\r\n']
+  return [`set :hither:login 0 -1 ${secret.length}\r\n`, secret, '\r\n']
 }

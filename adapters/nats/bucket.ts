@@ -103,7 +103,9 @@ export async function openBucket(
     }
     const created = await api('CREATE', made, true, limits)
     // The create fails if another client created the bucket first.
-    found = created.error ? await api('INFO', undefined, false, limits) : created
+    if (created.error) found = await api('INFO', undefined, false, limits)
+    // Why the server creates no bucket says more than that there is none.
+    if (found.error) found = created
   }
   if (found.error || !found.config) throw refused('the bucket', found.error)
   const { allow_direct, allow_msg_ttl, num_replicas = 1 } = found.config

@@ -46,7 +46,7 @@ export function createRequests(connection: NatsConnection, inbox: string, onGone
     question.writes ? new HitherError(error.code, error.message, { cause: error.cause, maybeExecuted: true }) : error
   const gone = (): HitherError => {
     onGone()
-    return unavailable('nobody answers for the bucket')
+    return unavailable('no server answers for the bucket: is JetStream on (nats-server -js), and for this account?')
   }
   const endAll = (error: HitherError): void => {
     for (const each of [...waiting.values()]) each.settle(undefined, lost(error, each))
@@ -172,9 +172,10 @@ function unsent(error: unknown): HitherError {
 }
 
 export function unauthorized(cause: unknown): HitherError {
-  return new HitherError('UNAUTHORIZED', 'NATS refused the credentials, or a right the bucket needs, see cause', {
-    cause,
-  })
+  // Further parts of a subject may be a key.
+  const [right] = /\$(?:JS\.API\.\w+\.\w+|KV\.[\w-]+)/.exec(String(cause)) ?? []
+  const what = right ? `the user lacks a right on ${right}` : 'the server refused user, password, or a right'
+  return new HitherError('UNAUTHORIZED', `NATS: ${what}`, { cause })
 }
 
 function timedOut(maybeExecuted: boolean): HitherError {

@@ -34,17 +34,22 @@ export function tokensFromFile(path: string, onRefused: (error: HitherError) => 
   return { read: () => tokens, reload, close: () => unwatchFile(path, reload) }
 }
 
-/** Parses a JSON list, or one token per line; a line that begins with `#` is a comment. */
+/**
+ * Parses a JSON list, or one token per line; a line that begins with `#` is a comment. Text that begins with `{` is a list whose
+ * brackets were forgotten: its lines are no tokens.
+ */
 export function parseTokens(text: string): GatewayTokens {
-  if (!text.trimStart().startsWith('[')) {
+  if (!/^\s*[[{]/.test(text)) {
     const lines = text.split('\n').map((line) => line.trim())
     return lines.filter((line) => line !== '' && !line.startsWith('#'))
   }
   try {
-    return JSON.parse(text) as GatewayTokens
+    const list: unknown = JSON.parse(text)
+    if (Array.isArray(list)) return list
   } catch {
-    throw new HitherError('INVALID_ARGUMENT', 'the tokens are no list of JSON')
+    // Its error would quote the text.
   }
+  throw new HitherError('INVALID_ARGUMENT', 'the tokens are no list of JSON')
 }
 
 function readText(path: string): string {

@@ -28,8 +28,8 @@ export function splitName(name: string): { readonly host: string; readonly port:
 
 /**
  * Reads the reply to CLUSTER SLOTS into a table by slot. `asked`: the host that replied, which an empty host stands for.
- * Throws `BAD_REPLY` for any other form, `UNAUTHORIZED` for a user that may not ask, and `STORE_UNAVAILABLE` for any other
- * error reply or a table without a slot.
+ * Throws `BAD_REPLY` for any other form, `UNAUTHORIZED` for a user that may not ask, `UNSUPPORTED` for a server outside a Cluster,
+ * and `STORE_UNAVAILABLE` for any other error reply or a table without a slot.
  * https://redis.io/docs/latest/commands/cluster-slots/
  */
 export function readSlots(reply: Wire, asked: string, natMap: NatMap): (SlotNodes | undefined)[] {
@@ -37,7 +37,13 @@ export function readSlots(reply: Wire, asked: string, natMap: NatMap): (SlotNode
     if (reply.word === 'NOPERM') {
       throw new HitherError('UNAUTHORIZED', 'the user may not ask which node serves which key: it needs +cluster|slots')
     }
-    throw new HitherError('STORE_UNAVAILABLE', `the server told no slots: ${reply.word}`, { retryable: true })
+    if (/cluster support disabled/.test(reply.message)) {
+      throw new HitherError(
+        'UNSUPPORTED',
+        'a list of urls is a Cluster, and this server is no node of one: give its url alone',
+      )
+    }
+    throw new HitherError('STORE_UNAVAILABLE', `the server sent no table of slots: ${reply.word}`, { retryable: true })
   }
   if (!Array.isArray(reply)) throw malformed()
   const table: (SlotNodes | undefined)[] = new Array(SLOTS)

@@ -121,7 +121,18 @@ export function withWatch(store: CommandStore, options: WatchOptions): CommandSt
       return store.close()
     },
     ready: (call) =>
-      orWatch({ call, scripted: () => store.ready(call), watched: async () => void (await store.get('hither', call)) }),
+      orWatch({
+        call,
+        scripted: () => store.ready(call),
+        watched: () =>
+          store.get('hither', call).then(
+            () => {},
+            (error) => {
+              // The user may have rights on other keys only.
+              if (!(error instanceof StoreRejectedError) || error.reply !== 'NOPERM') throw error
+            },
+          ),
+      }),
   }
 }
 

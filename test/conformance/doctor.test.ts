@@ -161,10 +161,15 @@ describe('hither doctor', { timeout: 120_000 }, () => {
     expect(neither.report.acl).toContain('+evalsha')
     const denied = await examine(url.replace('//', `//denied:${SECRET}@`))
     expect([denied.code, costs(denied.report, 'reach')]).toEqual([1, expect.stringMatching(/^UNAUTHORIZED: /)])
+    expect(denied.report.acl).toContain('+evalsha')
     await send(url, 'ACL', 'SETUSER', 'partly', 'on', `>${SECRET}`, '~hither-doctor-*', '+@all')
     expect((await examine(url.replace('//', `//partly:${SECRET}@`))).code).toBe(1)
+    // The patterns that the page names are enough.
+    await send(url, 'ACL', 'SETUSER', 'partly', '~:hither-doctor-*', '&hither-doctor-*')
+    expect((await examine(url.replace('//', `//partly:${SECRET}@`), ['--for', 'cache,limits,locks,near'])).code).toBe(0)
     const wrong = await examine(url.replace('//', `//noeval:${SECRET}-wrong@`))
     expect([wrong.code, costs(wrong.report, 'reach')]).toEqual([1, expect.stringMatching(/^UNAUTHORIZED: /)])
+    expect(wrong.report.acl).toBe(null)
     expect(await send(url, 'DBSIZE')).toBe(0)
   })
 

@@ -4,6 +4,7 @@ import { startGateway } from '../../adapters/node/index.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { upstashStore } from '../../adapters/upstash/index.ts'
 import { startServer } from '../../scripts/servers.ts'
+import { createLocks } from '../../src/lock/index.ts'
 import { createRateLimiter, fixedWindow, type RateLimitEvent, slidingLog } from '../../src/rate-limit/index.ts'
 import type { AtomicStore } from '../../src/store/store.ts'
 
@@ -55,5 +56,27 @@ describe.each(['ioredis', 'own TCP', 'REST'])('a key that the server refuses, ov
     expect(events.length).toBe(12)
     expect(new Set(events.map((event) => event.type === 'degraded' && event.code))).toEqual(new Set(['UNAUTHORIZED']))
     await store.ready()
+  })
+})
+
+describe.each(['redis7', 'redis8', 'valkey'] as const)('a command that a script may not call, on %s', (program) => {
+  it.each(['ioredis', 'own TCP', 'REST'])('is UNAUTHORIZED over %s', async (name) => {
+    const args = ['--user', 'default', 'on', 'nopass', '~*', '&*', '+@all', '-time']
+    const limited = await startServer(program, { args })
+    const over = name === 'REST' ? await startGateway({ redis: limited.url }) : undefined
+    const store = over
+      ? upstashStore(over)
+      : name === 'ioredis'
+        ? ioredisStore(await connect(limited.url))
+        : tcpStore({ url: limited.url })
+    const error: unknown = await createLocks({ store })
+      .acquire('a')
+      .catch((fault: unknown) => fault)
+    expect(error).toMatchObject({ code: 'UNAUTHORIZED', retryable: false })
+    const right = program === 'redis7' ? 'that the script needs' : "to run the 'time' command"
+    expect(String(error)).toContain(`the user lacks the right ${right}`)
+    await store.close()
+    await over?.stop()
+    await limited.stop()
   })
 })

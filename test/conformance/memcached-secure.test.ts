@@ -108,5 +108,22 @@ for (const program of ['memcached', 'memcached16'] as const) {
         await store.close()
       }
     })
+    it('leaves no password in a server without users, and no key there any worse', async () => {
+      const open = await start(program, [])
+      const before = memcachedStore({ servers: [`memcached://127.0.0.1:${open}`] })
+      await before.set('login', 'mine')
+      const store = memcachedStore({ servers: [`memcached://ann:s3cret@127.0.0.1:${open}`] })
+      expect(await store.get('login')).toBe('mine')
+      const found = await new Promise<string>((resolve, reject) => {
+        const socket = connect(open, '127.0.0.1', () => socket.write('get :hither:login login\r\n'))
+        socket.on('error', reject).on('data', (data) => {
+          resolve(String(data))
+          socket.destroy()
+        })
+      })
+      expect(found).toMatch(/^VALUE login .*mine\r\nEND\r\n$/s)
+      await store.close()
+      await before.close()
+    })
   })
 }

@@ -216,7 +216,7 @@ describe('hither gateway', { timeout: 120_000 }, () => {
       (await fetch(url + path, { headers: { authorization: `Bearer ${token}` } })).status
     expect([await status(TOKEN), await status(other), await status(TOKEN, '/set/cli:a/x')]).toEqual([200, 401, 400])
     // A malformed file of tokens changes nothing.
-    for (const text of [`[${other}`, '[{"token":"x","role":"root"}]']) {
+    for (const text of [`[${other}`, `{"token":\n${other}\n}`, '{"token":"x"}', '[{"token":"x","role":"root"}]']) {
       const before = run.err()
       writeFileSync(file, text)
       run.child.kill('SIGHUP')

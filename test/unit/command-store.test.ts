@@ -324,6 +324,8 @@ describe('scripts', () => {
       'NOPERM No permissions to access a key',
       'NOPERM this user has no permissions to access one of the keys used as arguments',
       "NOPERM ACL failure in script: User app has no permissions to run the 'set' command",
+      "ERR ACL failure in script: User app has no permissions to run the 'set' command script: on @user_script:1.",
+      "ERR The user executing the script can't run this command or subcommand script: 00, on @user_script:1.",
     ]) {
       const { store } = scripted(() => [new ReplyError(message)])
       expect(await failure(store.run(testCounter, 'k', [1, 0])), message).toMatchObject({ code: 'UNAUTHORIZED' })

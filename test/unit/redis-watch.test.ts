@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { HitherError } from '../../src/errors.ts'
+import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import type { Operation } from '../../src/protocol/operation.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
 import type { CommandStore } from '../../src/store/store.ts'
@@ -36,4 +36,14 @@ describe('calls on a key whose operation is still under WATCH', () => {
     const store = await scriptless()
     await expect(store.get('key', { deadline: Date.now() + 20 })).rejects.toMatchObject({ code: 'TIMEOUT' })
   })
+})
+
+it('a store is ready though its user may not read the key that is asked for', async () => {
+  const refuse = () => Promise.reject(new HitherError('UNSUPPORTED', 'no scripts'))
+  const over = (reply: string) => {
+    const plain = { traits, ready: refuse, get: () => Promise.reject(new StoreRejectedError('GET', reply)) }
+    return withWatch(plain as unknown as CommandStore, { acquire: () => new Promise(() => {}) })
+  }
+  await over('NOPERM').ready()
+  await expect(over('NOAUTH').ready()).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
 })

@@ -44,6 +44,8 @@ describe('the table of slots', () => {
     for (const reply of bad) expect(() => readSlots(reply, 'x', {})).toThrow(code('BAD_REPLY'))
     expect(() => readSlots([], 'x', {})).toThrow(code('STORE_UNAVAILABLE'))
     expect(() => readSlots(new ReplyError('ERR no'), 'x', {})).toThrow(code('STORE_UNAVAILABLE'))
+    const alone = new ReplyError('ERR This instance has cluster support disabled')
+    expect(() => readSlots(alone, 'x', {})).toThrow(code('UNSUPPORTED'))
   })
 })
 

@@ -8,6 +8,7 @@ const connection = of('adapters/memcached/connection.ts', UNIT)
 const link = of('adapters/memcached/link.ts', UNIT)
 const client = of('adapters/memcached/client.ts', UNIT)
 const calls = of('adapters/memcached/calls.ts', UNIT)
+const address = of('adapters/memcached/address.ts', UNIT)
 const encoder = of('adapters/memcached/encoder.ts', ['memcached/encoder.test.ts'])
 const store = of('adapters/memcached/index.ts', UNIT)
 const steps = of('adapters/memcached/steps.ts', UNIT)
@@ -64,6 +65,7 @@ export const mutants: readonly Mutant[] = [
     'if (!address.username) return begin()',
     'begin()\n        if (!address.username) return',
   ),
+  address('a password is not kept by a server without users', 'login 0 -1 ', 'login 0 0 '),
   // Operations
   wire(
     'a write is under the CAS number that was read',

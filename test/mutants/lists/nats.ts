@@ -22,6 +22,8 @@ export const mutants: readonly Mutant[] = [
   ),
   requests('a value that is too large is no outage', '/max_payload/.test(String(error))', 'false'),
   requests('nor is a message', '        throw unsent(error)\n', '        throw error\n'),
+  bucket('why no bucket was created is said', 'if (found.error) found = created', 'if (!found.error) found = created'),
+  requests('a refused right names no key', 'KV\\.[\\w-]+)/', 'KV\\.[^"]+)/'),
   bucket('a bucket without a leader is down', 'if (err_code === NO_LEADER)', 'if (false)'),
   bucket('a value above its bound is too large', 'if (err_code === MESSAGE_TOO_LARGE)', 'if (false)'),
   bucket('a bucket that is gone is one for scans', 'if (page.error?.err_code === NO_STREAM)', 'if (false)'),

@@ -32,6 +32,7 @@ export const mutants: readonly Mutant[] = [
   nodes('a replica that comes is found', 'if (atMs - refreshedAt > BELIEVE_MS) void', 'if (false) void'),
   courier('ASK is not learned', "if (word === 'ASK') return", 'if (false) return'),
   courier('ASK goes with ASKING', 'if (!trip.asking) calls.one', 'if (true) calls.one'),
+  topology('a server outside a Cluster is no outage', '/cluster support disabled/.test(reply.message)', 'false'),
   topology(
     'a node is reached as the NAT map says',
     'Object.hasOwn(natMap, name) ? natMap[name] : undefined',

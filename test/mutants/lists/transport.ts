@@ -11,6 +11,7 @@ const sender = of('src/store/send-calls.ts', BY)
 const permits = of('src/store/permits.ts', ['permits.test.ts'])
 const tick = of('src/store/tick.ts', ['stall.test.ts'])
 const url = of('src/store/redis-url.ts', ['redis-url.test.ts'])
+const watch = of('src/store/redis-watch.ts', ['redis-watch.test.ts'])
 const errors = of('src/errors.ts', ['command-store.test.ts'])
 const resp = of('src/store/resp.ts', ['resp.test.ts'])
 const endpoint = of('adapters/upstash/endpoint.ts', ['upstash.test.ts'])
@@ -135,6 +136,9 @@ export const mutants: readonly Mutant[] = [
 
   // Replies
   resp('a number has a digit', 'start >= to || to', 'start === to || to'),
+  watch('ready takes no refused key for a refused user', "error.reply !== 'NOPERM'", 'true'),
+  watch('and no refused user for a refused key', " || error.reply !== 'NOPERM'", ''),
+  errors('a script may not run a command, and the user is not refused', 'denied || ', ''),
   errors(
     'a refusal shows nothing where an argument may follow',
     '(?!(?:for|keys?|user|with|in|of|named|option|argument)\\b)',

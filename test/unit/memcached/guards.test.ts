@@ -228,7 +228,7 @@ describe('a call', () => {
     const early: string[] = []
     const { store } = await serve(
       (line, socket) => {
-        if (line.startsWith('set login')) return undefined
+        if (line.startsWith('set :hither:login 0 -1 ')) return undefined
         if (line === 'ann secret') {
           setTimeout(() => {
             isIn = true

@@ -129,6 +129,17 @@ describe('a request', () => {
 })
 
 describe('a bucket', () => {
+  it('that the server does not create is refused with its reason', async () => {
+    const absent = { error: { code: 404, err_code: 10_059, description: 'stream not found' } }
+    const all = [absent, { error: { code: 500, err_code: 10_074, description: 'replicas not supported' } }, absent]
+    const requests = { ask: async () => ({ json: () => all.shift() }) }
+    const parts = { connection: { info: { version: '2.11.0' } }, requests, headers: () => new Map() } as never
+    const opened = openBucket(checkOptions({ servers: 'nats://127.0.0.1', bucket: 'b', replicas: 3 }), parts, limits())
+    await expect(opened).rejects.toMatchObject({
+      code: 'STORE_REJECTED',
+      message: expect.stringContaining('replicas not supported'),
+    })
+  })
   /** Its replies but the first, which says that it is there. */
   const over = async (...replies: object[]) => {
     const all = [{ config: { allow_msg_ttl: true } }, ...replies]
@@ -216,8 +227,11 @@ describe('a subscription', () => {
     const { connection, flush, refuse } = played()
     flush(new Promise((resolve) => setTimeout(resolve, 10)))
     const opened = open(connection)
-    refuse(new Error('Permissions Violation'))
-    await expect(opened).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
+    refuse(new Error('Permissions Violation for Publish to "$KV.shop.secret.key"'))
+    await expect(opened).rejects.toMatchObject({
+      code: 'UNAUTHORIZED',
+      message: 'NATS: the user lacks a right on $KV.shop',
+    })
   })
 })
 

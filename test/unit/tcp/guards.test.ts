@@ -132,6 +132,13 @@ describe('a redirect', () => {
   })
 })
 
+it('says of a list of urls that none is a node of a Cluster', async () => {
+  const { url } = await play(([name]) =>
+    name === 'CLUSTER' ? '-ERR This instance has cluster support disabled\r\n' : undefined,
+  )
+  await expect(open({ url: [url] }).send(get)).rejects.toMatchObject({ code: 'UNSUPPORTED', retryable: false })
+})
+
 describe('reads of replicas', () => {
   /** A Cluster of a primary and a replica, which answers what `answer` gives. */
   const over = async (answer: () => string | undefined) => {
