@@ -120,6 +120,8 @@ export const mutants: readonly Mutant[] = [
   define('a kind rejects, and throws nothing', "['get'] = async (params", "['get'] = (params", [
     'cache/define.test.ts',
   ]),
+  define('loadMany has an item for each', ' || found.length !== missing.length', '', ['cache/define.test.ts']),
+  define('getMany takes a list', 'if (!Array.isArray(list))', 'if (false)', ['cache/define.test.ts']),
   define('nor where it invalidates', 'invalidate: async (params', 'invalidate: (params', ['cache/define.test.ts']),
   wrap('wrap has keys of its own', 'viewOfKind(view, { mark: WRAPPED, name })', 'view', ['cache/keys.test.ts']),
   wrap('wrap keeps this', 'fn.apply(this, args as never)', 'fn(...(args as never[] as []) as never)', [
