@@ -504,14 +504,6 @@ describe('refusals kept in this process', () => {
     expect([(await late).success, await reset]).toEqual([false, undefined])
     expect((await limiter.limit('a')).success).toBe(true)
   })
-  it('refuse nothing over a store in this process, whose time a test may move', async () => {
-    let atMs = START_MS
-    const limiter = limiterOf(log, memoryStore({ now: () => atMs }))
-    const decide = async (): Promise<boolean> => (await limiter.limit('a')).success
-    expect([await decide(), await decide(), await decide()]).toEqual([true, false, false])
-    atMs += 60_001
-    expect([await decide(), await decide()]).toEqual([true, false])
-  })
   it('outlast a reset in another process by a second at most', async () => {
     const clock = manualClock()
     const store = shared()
