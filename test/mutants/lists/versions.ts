@@ -137,6 +137,7 @@ export const mutants: readonly Mutant[] = [
     'Number(expires) - nowMs',
     ['memory-store.test.ts'],
   ),
+  memory('reads move the sweep', 'if (++reads % READS_PER_SWEEP === 0) sweepNext()', ''),
   memory(
     'a clock that goes back gives no time back',
     'if (at < lastMs) backMs += lastMs - at + elapsed - lastElapsedMs',
