@@ -25,10 +25,11 @@ export function openView(given: CacheOptions | PlainCacheOptions, face: FacePart
 export function viewWith({ core, namespace, request }: View, from: ViewOptions): View {
   const options = isRequestContext(from) ? { waitUntil: (work: Promise<unknown>) => from.waitUntil(work) } : from
   checkNames('with', options, VIEW_OPTIONS, core.format.level)
-  const { waitUntil } = ownOf(options)
+  const own = ownOf(options)
+  const { waitUntil } = own
   checkWaitUntil(waitUntil)
   checkIsBound(waitUntil)
-  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  const given = Object.entries(own).filter(([, value]) => value !== undefined)
   return createView(core, namespace, { ...request, ...Object.fromEntries(given) })
 }
 

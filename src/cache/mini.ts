@@ -94,7 +94,7 @@ export function createCache(options: PlainCacheOptions): MiniCache<'frozen', obj
 export function createCache(options: WithTags): MiniCache<'frozen', HasTags>
 export function createCache(options: MiniCacheOptions): MiniCache<'frozen'>
 export function createCache(options: MiniCacheOptions | PlainCacheOptions): MiniCache<never, never> {
-  const { tags = noTags, ...rest } = options as MiniCacheOptions
+  const { tags = noTags, ...rest } = (options ?? {}) as MiniCacheOptions
   if (typeof tags?.check !== 'function') throw invalid('tags is tags() of hither/mini')
   return faceOf(openView(rest, { tags, format: scriptedFormat, values: plainValues })) as MiniCache<never, never>
 }

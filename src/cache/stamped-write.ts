@@ -11,12 +11,15 @@ import type { Captured, SetOptions } from './types.ts'
 import type { Coded, Life } from './value-form.ts'
 import { CAPTURED_MS, type CapturedVersions, type Stamp } from './versions.ts'
 
-/** The properties of what `capture` returns: its versions, and the epoch in which they were read. */
+/** The properties of what `capture` returns: its versions, the epoch in which they were read, and their namespace. */
 const VERSIONS = Symbol('versions')
 const EPOCH = Symbol('epoch')
+const SPACE = Symbol('space')
 interface CapturedTags extends Captured {
   readonly [VERSIONS]: CapturedVersions
   readonly [EPOCH]: number
+  /** The key of the namespace's generation. */
+  readonly [SPACE]: string
 }
 
 /** The epoch of what `capture` returned; undefined for names of tags. */
@@ -46,6 +49,7 @@ export async function captureTags(view: View, tags: readonly string[], limit: Li
     tags: names,
     [VERSIONS]: await currentVersions(view, names, CAPTURED_MS, limit),
     [EPOCH]: epoch,
+    [SPACE]: view.space.generation,
   } as CapturedTags
 }
 
@@ -59,8 +63,10 @@ export function versionsForWrite(
   const { core, space } = view
   if (core.format.stamp) return core.format.stamp
   if (typeof tags === 'object' && tags && !Array.isArray(tags)) {
-    const versions = (tags as CapturedTags)[VERSIONS]
+    const { [VERSIONS]: versions, [SPACE]: capturedIn } = tags as CapturedTags
     if (!versions) throw invalid('tags takes names, or what capture() answered')
+    // Under the generation of another namespace the entry would be dead on arrival.
+    if (capturedIn !== space.generation) throw invalid('tags takes what capture() of the same namespace answered')
     return { versions, names: core.tags.check((tags as Captured).tags, lifeMs), remembered: false }
   }
   const names = core.tags.check(tags, lifeMs)

@@ -37,12 +37,18 @@ export function formOfCodec(codec: Codec): ValueForm {
     encode(value, storedKey) {
       const payload = codec.encode(value, storedKey)
       if (typeof payload === 'string') return { mark, payload }
-      return payload.then((text) => ({ mark, payload: text }))
+      return Promise.resolve(payload).then((text) => {
+        if (typeof text === 'string') return { mark, payload: text }
+        throw new HitherError('UNENCODABLE', 'encode of the codec returned no text')
+      })
     },
-    decode(coded, storedKey) {
-      return coded.mark === mark
-        ? codec.decode(coded.payload, storedKey)
-        : decodePlain(coded.payload, coded.mark === 'i' ? 'i' : '')
+    decode({ mark: found, payload }, storedKey) {
+      if (found !== mark) return decodePlain(payload, found === 'i' ? 'i' : '')
+      const value = codec.decode(payload, storedKey)
+      // A promise of another realm, or of a library, is made one of this realm, which `instanceof` recognizes.
+      return typeof (value as PromiseLike<unknown> | undefined | null)?.then === 'function'
+        ? Promise.resolve(value)
+        : value
     },
   }
 }

@@ -9,8 +9,8 @@ export interface CompressedOptions {
   /** Text of more UTF-8 bytes than this is compressed. @default 1024 */
   readonly above?: number
   /**
-   * Most bytes to which a stored value may inflate. A larger one is not inflated any further, and its entry is a miss. @default
-   * 8 MiB
+   * Most bytes to which a stored value may inflate. A larger one is not inflated any further, and its entry is a miss. Text that
+   * is longer than this is not compressed. @default 8 MiB
    */
   readonly maxBytes?: number
   /** The codec whose text is compressed. @default json */
@@ -35,7 +35,8 @@ export function compressed(options: CompressedOptions = {}): Codec {
     async encode(value, key) {
       const text = await codec.encode(value, key)
       const bytes = new TextEncoder().encode(text)
-      if (bytes.length <= above) return `-${text}`
+      // What `decode` would not inflate is not compressed. The store's own limit decides whether it is stored.
+      if (bytes.length <= above || bytes.length > maxBytes) return `-${text}`
       const packed = `z${toBase64(await collect(bytes, new CompressionStream('gzip'), Number.POSITIVE_INFINITY))}`
       return packed.length < bytes.length ? packed : `-${text}`
     },

@@ -40,6 +40,8 @@ export function encodeJson(
     return { $, v }
   }
   const list = (items: readonly unknown[], depth: number): unknown[] => {
+    // Before anything is allocated: a sparse array may claim four billion.
+    if (items.length > MAX_ELEMENTS) throw new Refused(`more than ${MAX_ELEMENTS} elements`)
     const out: unknown[] = new Array(items.length)
     let i = 0
     try {

@@ -26,6 +26,18 @@ describe('memoryStore', () => {
     await expect(store.set('k', 'é'.repeat(170))).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE' })
     expect(await store.get('k')).toHaveLength(100)
   })
+  it('moves its sweep as it is read, too: a standing iterator of a Map keeps each table that the Map has had since', async () => {
+    const store = memoryStore()
+    await store.set('k', 'v')
+    const iterators = Object.getPrototypeOf(new Map().entries()) as Iterator<unknown>
+    const moves = vi.spyOn(iterators, 'next')
+    try {
+      for (let i = 0; i < 3000; i++) await store.get('k')
+      expect(moves.mock.calls.length).toBeGreaterThanOrEqual(2)
+    } finally {
+      moves.mockRestore()
+    }
+  })
   it('sweeps ended lifetimes as others are written, without a read or a timer', async () => {
     let nowMs = 1_000_000
     const store = memoryStore({ now: () => nowMs, maxEntries: 1_000 })

@@ -52,6 +52,7 @@ export function define<P, T>(cache: AnyCache, given: DefineOptions<P, T>): Defin
   return {
     get,
     async getMany(list, own) {
+      if (!Array.isArray(list)) throw invalid('getMany takes an array of parameters')
       if (!loadMany || typeof tags === 'function') return await Promise.all(list.map((params) => get(params, own)))
       const byKey = new Map(list.map((params) => [keyOf(params), params]))
       const values = await getOrSetMany(
@@ -62,7 +63,11 @@ export function define<P, T>(cache: AnyCache, given: DefineOptions<P, T>): Defin
             missing.map((key) => byKey.get(key) as P),
             context,
           )
-          if (!Array.isArray(found)) throw invalid('loadMany returns an array, in the order of what it was asked for')
+          // An array without those that do not exist would give its values to the wrong keys.
+          if (!Array.isArray(found) || found.length !== missing.length)
+            throw invalid(
+              'loadMany returns an array with an item for each it was asked for, undefined where there is none',
+            )
           return new Map(missing.map((key, i) => [key, found[i] as T]))
         },
         { ...options, ...own, ...(tags && { tags }) },

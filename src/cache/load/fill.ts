@@ -4,6 +4,7 @@ import { now } from '../../runtime/clock.ts'
 import { random } from '../../runtime/random.ts'
 import type { Flight, Format } from '../model.ts'
 import { keepUnconfirmed } from '../open.ts'
+import { isVersion } from '../steps/versions.ts'
 import { commandCall, nothing, writeEntry } from '../store-calls.ts'
 import { trackFill } from '../store-reads.ts'
 import type { Coded, Life } from '../value-form.ts'
@@ -31,7 +32,11 @@ export const fillEntry: Format['fill'] = async (flight, { coded, decisions, star
     callTags: settings.options.tags ?? [],
     loaderTags: decisions.tags,
     keptBlock: (decisions.keepsPrevious && reading?.entry?.tags) || '',
-    known: (tag) => core.versions.recall(space.tag(tag), startedMs),
+    known(tag) {
+      // The caller has read those of the entry before the load began. To `recall` it may have been in the same millisecond.
+      const read = reading?.tags.get(tag) ?? ''
+      return core.versions.recall(space.tag(tag), startedMs) ?? (isVersion(read) ? read : undefined)
+    },
   })
   // The version of a tag must outlive the entries stored under it. If this renewal fails it may not, and such an entry is a
   // miss.

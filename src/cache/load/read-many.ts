@@ -77,13 +77,14 @@ async function answerBatch(loader: ManyLoader<unknown>, batch: ReadonlyMap<strin
     signal.addEventListener('abort', () => --left === 0 && stop.abort(signal.reason), { once: true })
   }
   const answers = await loader([...batch.keys()], { signal: stop.signal })
-  if (!(answers instanceof Map) && (typeof answers !== 'object' || answers === null || Array.isArray(answers))) {
+  if (typeof answers !== 'object' || answers === null || Array.isArray(answers)) {
     throw new HitherError('INVALID_ARGUMENT', 'a loader of many keys answers a Map, or an object by key')
   }
   for (const [key, { resolve }] of batch) resolve(answerOf(answers, key))
 }
 
+/** A map of another realm, or of a class that has the methods of a Map, is one as well: no value is a function. */
 function answerOf(answers: ManyResult<unknown>, key: string): unknown {
-  if (answers instanceof Map) return answers.get(key)
+  if (typeof answers.get === 'function') return (answers as ReadonlyMap<string, unknown>).get(key)
   return Object.hasOwn(answers, key) ? (answers as Record<string, unknown>)[key] : undefined
 }

@@ -232,8 +232,9 @@ function isReadAgain(outcome: object): outcome is ReadAgain {
 }
 
 /**
- * Decodes a separate value for each caller, synchronously where it can. A value that was loaded under another schema, or under
- * none, is checked by this caller's schema; resolves to `ReadAgain` when that refuses it.
+ * Decodes a separate value for each caller, synchronously where it can. A value that this caller's schema has not checked is
+ * converted by it, as at a read from the store: one that was loaded under another schema, or a previous value that the loader
+ * kept. Resolves to `ReadAgain` when the schema refuses it.
  */
 function decodeLoaded(
   { view, settings, limit, storedKey }: Caller,
@@ -243,11 +244,12 @@ function decodeLoaded(
   const { core } = view
   const { schema } = settings
   const decoding = bounded(core, core.values.decode(coded, storedKey), limit)
-  const isChecked = !schema || flight.request.settings.schema === schema
+  const { settings: loaded, reading } = flight.request
+  const isChecked = !schema || (loaded.schema === schema && coded !== reading?.entry)
   if (isChecked && !(decoding instanceof Promise)) return { value: decoding }
   const check = async (): Promise<Decoded | ReadAgain> => {
     const value = await decoding
-    return isChecked || (await bounded(core, conform(schema, value), limit)) ? { value } : { liveId: '' }
+    return isChecked ? { value } : ((await bounded(core, conform(schema, value), limit)) ?? { liveId: '' })
   }
   return check()
 }

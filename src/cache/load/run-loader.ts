@@ -93,9 +93,9 @@ async function previousOf({ request, lease }: Flight): Promise<LoadContext['prev
   if (!versions || entry.id !== copyId || generation !== versions.generation) return undefined
   if (core.tags.hasEnded(entry.tags, versions.tags)) return undefined
   try {
-    const value = await core.values.decode(entry, storedKey)
-    if (settings.schema && !(await conform(settings.schema, value))) return undefined
-    return { value, age: Math.max(0, Math.floor(core.clock.now() - entry.writtenMs)) }
+    const decoded = await core.values.decode(entry, storedKey)
+    const box = settings.schema ? await conform(settings.schema, decoded) : { value: decoded }
+    return box && { value: box.value, age: Math.max(0, Math.floor(core.clock.now() - entry.writtenMs)) }
   } catch {
     return undefined
   }

@@ -43,7 +43,7 @@ export function loadSettings(core: Core, given?: GetOrSetOptions): LoadSettings 
   if (softMs < NEVER && softMs >= hardMs && (isOwn || hardTimeout === undefined)) {
     throw invalid('softTimeout is shorter than hardTimeout')
   }
-  if (isOwn && freshMs === lifeMs) throw invalid('softTimeout needs grace')
+  if (isOwn && freshMs === lifeMs) throw invalid('softTimeout needs a ttl and grace')
   const backoffMs = toMs(options.backoff ?? 0, 'backoff', 0)
   const shareMs = toMs(options.shareFailure ?? 0, 'shareFailure', 0)
   return { options, life, tags, hardMs, softMs, backoffMs, shareMs, nearMs, schema, migrate }

@@ -40,7 +40,10 @@ export interface PlainAddOptions extends CallOptions {
 }
 export interface PlainSetOptions extends PlainAddOptions, WriteOptions {}
 
-/** Versions of tags, captured before data was read. An entry stored with them is absent if a tag was invalidated since. */
+/**
+ * Versions of tags in one namespace, captured before data was read. An entry stored with them is absent if a tag was invalidated
+ * since.
+ */
 export interface Captured {
   readonly tags: readonly string[]
 }

@@ -23,7 +23,10 @@ export interface DefineOptions<P, T> extends Omit<GetOrSetOptions, 'tags' | 'sch
   /** The part of an entry's key after the name. @default the parameters, which must then be plain data */
   readonly key?: (params: P) => string
   readonly load: (params: P, context: LoadContext) => unknown
-  /** Loads many at once: a value for each of `params`, in their order; undefined: there is none. @default each by `load` */
+  /**
+   * Loads many at once: a value for each of `params`, in their order; undefined: there is none. An array of another length fails
+   * the load with `INVALID_ARGUMENT`. @default each by `load`
+   */
   readonly loadMany?: (
     params: readonly P[],
     context: { readonly signal: AbortSignal },

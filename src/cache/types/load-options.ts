@@ -15,7 +15,7 @@ export interface LoadContext {
   readonly key: string
   /** Aborts at `hardTimeout`, and when every caller has left and nothing will use the value. Pass it on. */
   readonly signal: AbortSignal
-  /** The stored copy that this load is to replace, if there is one, and its age in milliseconds. */
+  /** The stored copy that this load is to replace, as the call's schema returns it, and its age in milliseconds. Undefined: none. */
   readonly previous: { readonly value: unknown; readonly age: number } | undefined
   /** True for an early refresh, which no caller waits for. */
   readonly background: boolean
@@ -40,7 +40,7 @@ export interface LoadContext {
 
 export type Loader<T> = (context: LoadContext) => T | Promise<T>
 
-/** Returns the values of the keys as a Map, or as an object by key. A key that it leaves out is absent. */
+/** Returns the values of the keys as a Map, or what has its methods, or as an object by key. A key that it leaves out is absent. */
 export type ManyLoader<T> = (
   keys: readonly string[],
   context: { readonly signal: AbortSignal },

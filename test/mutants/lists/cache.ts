@@ -405,7 +405,11 @@ export const mutants: readonly Mutant[] = [
     'if',
     UNIT,
   ),
-  many('each key gets its own value', 'return answers.get(key)', 'return answers.values().next().value'),
+  many(
+    'each key gets its own value',
+    'return (answers as ReadonlyMap<string, unknown>).get(key)',
+    'return answers.values().next().value',
+  ),
   many('what waits is decided', 'onDecided: () => decided(key),', 'onDecided: () => {},', [
     'cache/engine.test.ts > waits for what another loads, and loads the rest meanwhile',
   ]),
@@ -468,19 +472,34 @@ export const mutants: readonly Mutant[] = [
   ),
   runs(
     'what is kept passes the schema',
-    'if (settings.schema && !(await conform(settings.schema, value))) return undefined',
-    '',
+    'settings.schema ? await conform(settings.schema, decoded) : { value: decoded }',
+    '{ value: decoded }',
     ['cache/previous.test.ts > cannot say again what the schema refuses'],
   ),
+  through(
+    'what is kept is returned as the schema makes it',
+    '(loaded.schema === schema && coded !== reading?.entry)',
+    'loaded.schema === schema',
+    ['cache/previous.test.ts > returns what the schema makes of it, as a hit does'],
+  ),
+  fill('what is kept takes the soft half that its caller has read', ' ?? (isVersion(read) ? read : undefined)', '', [
+    'cache/previous.test.ts > makes it fresh again also where only the entry names the tag, and another process has made it stale',
+  ]),
+  stamped(
+    'what was captured in another namespace stamps no write',
+    'if (capturedIn !== space.generation)',
+    'if (false)',
+    ['cache/engine.test.ts > of a capture are those of one namespace'],
+  ),
+  many("what has a Map's methods is one", "typeof answers.get === 'function'", 'answers instanceof Map', [
+    'cache/engine.test.ts > takes what has the methods of a Map, such as a Map of another realm',
+  ]),
   flight('one that asks shows what it may make way for', 'versions ?? predecessor?.lease.versions', 'versions', [
     'cache/bounds.test.ts',
   ]),
-  through(
-    'what another schema has let pass is checked',
-    'return isChecked || (await bounded(core, conform(schema, value), limit)) ? { value }',
-    'return true ? { value }',
-    ['cache/near.test.ts > checks what another call has loaded, too, and loads by itself where it refuses that'],
-  ),
+  through('what another schema has let pass is checked', 'return isChecked ? { value }', 'return true ? { value }', [
+    'cache/near.test.ts > checks what another call has loaded, too, and loads by itself where it refuses that',
+  ]),
   calls('a codec ends within the limit', 'if (!(work instanceof Promise)) return work', 'return work', [
     'cache/bounds.test.ts > ends a read at its deadline, or at hardTimeout',
   ]),

@@ -2,8 +2,10 @@ import { type Mutant, of } from '../mutants.ts'
 
 const meter = of('src/rate-limit/meter.ts', ['rate-limit/state.test.ts'])
 const buckets = of('src/rate-limit/bucket-meter.ts', ['rate-limit/state.test.ts'])
+const limiter = of('src/rate-limit/create-rate-limiter.ts', ['rate-limit/state.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  limiter('a store in this process is asked each time', 'taking && isShared && refusals', 'taking && refusals'),
   meter(
     'state longer than these limits can have is none',
     'text.length > NUMBER_LENGTH + 1 + limits * (meter.size * NUMBER_LENGTH + 1)',

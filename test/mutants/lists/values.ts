@@ -33,6 +33,18 @@ export const mutants: readonly Mutant[] = [
   ),
   codec('what looks like an index is a property', '>>> 0}` === last && ', ">>> 0}` !== '' && "),
   codec('so is what is past every index', ' && Number(last) < length', ''),
+  codec('a list that is too long is not read', 'if (items.length > MAX_ELEMENTS)', 'if (false)'),
+  form('a codec encodes to text', "if (typeof text === 'string') return", 'if (true) return'),
+  form(
+    'a codec may encode by a promise of another kind',
+    'Promise.resolve(payload).then(',
+    '(payload as Promise<string>).then(',
+  ),
+  form(
+    'and decode by one',
+    "typeof (value as PromiseLike<unknown> | undefined | null)?.then === 'function'",
+    'value instanceof Promise',
+  ),
   codec('few bytes have names, too', 'length > MAX_NAMED_BYTES', 'true'),
   codec('many are not asked for theirs', 'length > MAX_NAMED_BYTES', 'false'),
   codec('no larger integer is written', 'BigInt.asIntN(MAX_INTEGER_BITS, part as bigint) !== part', 'false'),
@@ -69,6 +81,7 @@ export const mutants: readonly Mutant[] = [
   encrypted('an option that there is not is refused', "checkNames('encrypted', options, ['keys', 'codec'])", ''),
   encrypted('nor has a key any', "checkNames('a key of encrypted', key, ['id', 'secret'])", 'void key'),
   compressed('nor compressed()', "checkNames('compressed', options, ['above', 'maxBytes', 'codec'])", ''),
+  compressed('what would not be inflated is not compressed', ' || bytes.length > maxBytes', ''),
   compressed('what is wrapped is a codec', 'checkCodec(codec)', ''),
   encrypted('an id comes once', 'keys.size < (options.keys?.length ?? 0)', 'false'),
   judge('what another codec has written is absent', '!marks.includes(entry.mark)', 'false'),
@@ -78,8 +91,8 @@ export const mutants: readonly Mutant[] = [
   ]),
   judge('it is reported where it would count', 'foreign: isLive || isStale', 'foreign: true'),
   read('by what reads', "if (foreign) view.emit({ type: 'decode-failed' }, key)", ''),
-  form('a codec takes only its own mark', "coded.mark === 'i' ? 'i' : ''", 'coded.mark'),
-  form('and counters', "coded.mark === 'i' ? 'i' : ''", "''"),
+  form('a codec takes only its own mark', "found === 'i' ? 'i' : ''", 'found'),
+  form('and counters', "found === 'i' ? 'i' : ''", "''"),
   // Plain JSON, of src/protocol/plain-json.ts
   plain('what JSON changes is refused', 'Number.isFinite(part) && !Object.is(part, -0)) return', 'true) return'),
   plain(

@@ -120,6 +120,8 @@ export const mutants: readonly Mutant[] = [
   define('a kind rejects, and throws nothing', "['get'] = async (params", "['get'] = (params", [
     'cache/define.test.ts',
   ]),
+  define('loadMany has an item for each', ' || found.length !== missing.length', '', ['cache/define.test.ts']),
+  define('getMany takes a list', 'if (!Array.isArray(list))', 'if (false)', ['cache/define.test.ts']),
   define('nor where it invalidates', 'invalidate: async (params', 'invalidate: (params', ['cache/define.test.ts']),
   wrap('wrap has keys of its own', 'viewOfKind(view, { mark: WRAPPED, name })', 'view', ['cache/keys.test.ts']),
   wrap('wrap keeps this', 'fn.apply(this, args as never)', 'fn(...(args as never[] as []) as never)', [
@@ -135,6 +137,7 @@ export const mutants: readonly Mutant[] = [
     'Number(expires) - nowMs',
     ['memory-store.test.ts'],
   ),
+  memory('reads move the sweep', 'if (++reads % READS_PER_SWEEP === 0) sweepNext()', ''),
   memory(
     'a clock that goes back gives no time back',
     'if (at < lastMs) backMs += lastMs - at + elapsed - lastElapsedMs',

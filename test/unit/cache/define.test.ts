@@ -112,6 +112,36 @@ describe('define', () => {
     const wrong = cache.define({ name: 'wrong', load: (n: number) => n, loadMany: () => ({}) as never })
     await expect(async () => await wrong.getMany([1])).rejects.toEqual(code('INVALID_ARGUMENT'))
   })
+  it('gives no key the value of another where loadMany leaves out what does not exist', async () => {
+    const cache = open()
+    for (const rows of [['of 2'], ['of 1', 'of 2', 'of 3']]) {
+      const user = cache.define({ name: 'user', load: (n: number) => `of ${n}`, loadMany: () => rows })
+      await expect(user.getMany([1, 2])).rejects.toEqual(code('INVALID_ARGUMENT'))
+    }
+    const user = cache.define({ name: 'user', load: (n: number) => `of ${n}` })
+    expect(await user.getMany([1, 2])).toEqual(['of 1', 'of 2'])
+  })
+  it('refuses what is no list of parameters', async () => {
+    const kind = open().define({ name: 'n', load: (n: unknown) => n })
+    for (const list of [undefined, null, 'text', { 0: 1 }])
+      await expect(kind.getMany(list as never)).rejects.toEqual(code('INVALID_ARGUMENT'))
+  })
+  it('gives a caller of another load the output of its own schema, as a hit does', async () => {
+    const cache = open()
+    const schema = z.object({ id: z.number(), name: z.string().default('nobody') })
+    const door = Promise.withResolvers<unknown>()
+    const isRunning = Promise.withResolvers<void>()
+    const first = cache.getOrSet('k', () => {
+      isRunning.resolve()
+      return door.promise
+    })
+    await isRunning.promise
+    const second = cache.getOrSet('k', () => ({}), { schema })
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    door.resolve({ id: 1 })
+    expect([await first, await second]).toEqual([{ id: 1 }, { id: 1, name: 'nobody' }])
+    expect(await cache.getOrSet('k', () => ({}), { schema })).toEqual(await second)
+  })
   it('refuses what makes no sense', async () => {
     const cache = open()
     for (const wrong of [{}, { name: 'x' }, { load: () => 1 }, { name: '', load: () => 1 }, undefined])

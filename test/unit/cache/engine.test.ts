@@ -82,6 +82,14 @@ describe('tags', () => {
     old.open('old')
     expect([await first, await second]).toEqual(['old', 'new'])
   })
+  it('of a capture are those of one namespace', async () => {
+    const { here, there } = two()
+    const captured = await here.capture(['a'])
+    const tenant = here.namespace('tenant')
+    await expect(tenant.set('k', 'lost', { tags: captured })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await tenant.set('k', 'kept', { tags: await there.namespace('tenant').capture(['a']) })
+    expect(await tenant.get('k')).toBe('kept')
+  })
   it('of a capture guard a later set', async () => {
     const { here, there } = two()
     const captured = await here.capture(['a'])
@@ -397,6 +405,18 @@ describe('the edges of a call', () => {
 })
 
 describe('getOrSetMany', () => {
+  it('takes what has the methods of a Map, such as a Map of another realm', async () => {
+    class Rows {
+      readonly rows = new Map([['a', 1]])
+      get = (key: string): number | undefined => this.rows.get(key)
+    }
+    const rows = new Rows() as unknown as ReadonlyMap<string, number>
+    expect([...(await two().here.getOrSetMany(['a', 'b'], () => rows))]).toEqual([['a', 1]])
+    expect([...(await two().here.getOrSetMany(['a', 'get'], () => ({ a: 1, get: 2 })))]).toEqual([
+      ['a', 1],
+      ['get', 2],
+    ])
+  })
   it('asks once for what is missing', async () => {
     const { here, there } = two()
     await here.set('a', 1)

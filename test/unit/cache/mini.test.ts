@@ -5,6 +5,15 @@ import { expect, it } from 'vitest'
 
 const code = (code: string) => expect.objectContaining({ code })
 
+it('a cache without options says what it needs, and a view without options is one', async () => {
+  for (const options of [undefined, null]) {
+    expect(() => createCache(options as never)).toThrow(code('INVALID_ARGUMENT'))
+    expect(() => createFull(options as never)).toThrow(code('INVALID_ARGUMENT'))
+  }
+  const cache = createFull({ store: memoryStore(), ttl: '1m' })
+  await cache.with(undefined as never).set('k', 1)
+  expect(await cache.get('k')).toBe(1)
+})
 it('a cache without tags refuses every way to name one', async () => {
   const cache = createCache({ store: memoryStore(), ttl: '1m' })
   const named = { tags: ['t'] } as object

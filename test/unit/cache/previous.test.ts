@@ -1,6 +1,6 @@
 import { type Cache, type CacheOptions, createCache, type GetOrSetOptions, type Loader } from 'hither'
 import { memoryStore } from 'hither/memory'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { pause } from './slow-store.ts'
 
 // `previous` and `notModified`: a loader may return its previous value again only if nobody has ended that value since.
@@ -19,6 +19,10 @@ const isText = {
     vendor: 'test',
     validate: (value: unknown) => (typeof value === 'string' ? { value } : { issues: [{ message: 'no' }] }),
   },
+}
+
+const trimmed = {
+  '~standard': { version: 1 as const, vendor: 'test', validate: (value: unknown) => ({ value: `${value}`.trim() }) },
 }
 
 /** Loads twice: the tags that a loader names are known from the second load on, and only then its value is stored. */
@@ -141,6 +145,21 @@ describe('notModified', () => {
     expect(await here.get('k', { tags: ['t'] })).toBe('first')
   })
 
+  it('makes it fresh again also where only the entry names the tag, and another process has made it stale', async () => {
+    const { here, there } = two()
+    // All of it happens in one millisecond: nobody knew the new version in one before the load began.
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now())
+    try {
+      await here.set('k', 'first', { tags: ['t'] })
+      await there.invalidateTags(['t'], { keepStale: true })
+      expect(await here.getOrSet('k', keeping)).toBe('first')
+      await here.flush()
+      expect([await here.get('k'), await there.get('k')]).toEqual(['first', 'first'])
+    } finally {
+      clock.mockRestore()
+    }
+  })
+
   it('counts only where its answer is returned', async () => {
     const { here } = two()
     await here.set('k', 'first')
@@ -161,6 +180,21 @@ describe('notModified', () => {
     expect(await here.getOrSet('k', keeping, { schema: isText })).toBe('new')
     await here.flush()
     expect(await here.get('k')).toBe('new')
+  })
+
+  it('returns what the schema makes of it, as a hit does', async () => {
+    const { here } = two()
+    await here.set('k', ' first ')
+    await here.expire('k')
+    const seen: unknown[] = []
+    const loader: Loader<unknown> = ({ previous, notModified }) => {
+      seen.push(previous?.value)
+      return notModified()
+    }
+    expect(await here.getOrSet('k', loader, { schema: trimmed })).toBe('first')
+    await here.flush()
+    expect(await here.getOrSet('k', loader, { schema: trimmed })).toBe('first')
+    expect(seen).toEqual(['first'])
   })
 })
 

@@ -37,6 +37,17 @@ describe('compressed', () => {
     const fits = `z${gzipSync(Buffer.from(`j"${'x'.repeat(99_000)}"`)).toString('base64')}`
     expect(await codec.decode(fits, 'k')).toHaveLength(99_000)
   })
+  it('stores no value that it would not read: what is above its bound is not compressed', async () => {
+    const cache = createCache({ store: memoryStore(), ttl: '1m', codec: compressed() })
+    const large = 'x'.repeat(8_388_609)
+    await expect(cache.set('k', large)).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE' })
+    const codec = compressed({ maxBytes: 2000 })
+    for (const length of [1997, 1998, 3000]) {
+      const text = await codec.encode('x'.repeat(length), 'k')
+      expect(text[0]).toBe(length === 1997 ? 'z' : '-')
+      expect(await codec.decode(text, 'k')).toHaveLength(length)
+    }
+  })
   it('rejects text that is no gzip', async () => {
     const codec = compressed()
     for (const text of ['z!!', `z${btoa('no gzip at all')}`, 'z']) {
@@ -202,4 +213,44 @@ describe('a cache with a codec', () => {
   it('wraps the JSON codec by itself', async () => {
     expect(await json.decode(await json.encode(rich, 'k'), 'k')).toEqual(rich)
   })
+})
+
+describe('a codec of the caller', () => {
+  /** A promise of a library, or of another realm: no `instanceof` recognizes it. */
+  class Foreign<T> implements PromiseLike<T> {
+    readonly inner: Promise<T>
+    constructor(inner: Promise<T>) {
+      this.inner = inner
+    }
+    // biome-ignore lint/suspicious/noThenProperty: it is a thenable on purpose
+    then<A, B>(ok?: ((value: T) => A | PromiseLike<A>) | null, no?: ((reason: unknown) => B | PromiseLike<B>) | null) {
+      return new Foreign(this.inner.then(ok, no)) as unknown as PromiseLike<A | B>
+    }
+  }
+  const foreign = <T>(value: T): Promise<T> => new Foreign(Promise.resolve(value)) as unknown as Promise<T>
+
+  it('may return promises of any kind', async () => {
+    const codec = {
+      mark: 'F',
+      encode: (value: unknown) => foreign(JSON.stringify(value)),
+      decode: (text: string) => foreign(JSON.parse(text)),
+    }
+    const cache = createCache({ store: memoryStore(), ttl: '1m', codec })
+    for (let i = 0; i < 2; i++) {
+      await cache.set('k', { i })
+      expect(await cache.get('k')).toEqual({ i })
+      expect([...(await cache.getMany(['k'])).values()]).toEqual([{ i }])
+    }
+    expect(await cache.getOrSet('l', () => [1])).toEqual([1])
+    expect(await cache.getOrSet('l', () => [2])).toEqual([1])
+  })
+  it.each([[undefined], [5], [null], [Promise.resolve(5)], [new Uint8Array(1)]])(
+    'that encodes to no text is refused: %#',
+    async (encoded) => {
+      const codec = { mark: 'N', encode: () => encoded as never, decode: (text: string) => text }
+      const cache = createCache({ store: memoryStore(), ttl: '1m', codec })
+      for (let i = 0; i < 2; i++) await expect(cache.set('k', 'v')).rejects.toMatchObject({ code: 'UNENCODABLE' })
+      await expect(cache.getOrSet('k', () => 'v')).rejects.toMatchObject({ code: 'UNENCODABLE' })
+    },
+  )
 })

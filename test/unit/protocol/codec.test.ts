@@ -201,6 +201,12 @@ describe('the codec of values', () => {
     expect(again(Object.assign(new Array(3), [1]))).toEqual([1, undefined, undefined])
     expect(again(new Array(3))).toEqual([undefined, undefined, undefined])
   })
+  it('refuses a list of more than a million items before it reads one: with gaps it may claim four billion', () => {
+    let reads = 0
+    const list = Object.defineProperty(new Array(1_000_001), 0, { get: () => ++reads, enumerable: true })
+    for (const value of [list, [list], new Map([[1, list]])]) expect(() => encodeJson(value)).toThrow(refused)
+    expect(reads).toBe(0)
+  })
   it.each<[unknown, string]>([
     [{ rows: [{ total: new Decimal() }] }, 'rows[0].total: Decimal'],
     [new Decimal(), 'stored: Decimal'],

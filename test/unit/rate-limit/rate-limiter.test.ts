@@ -32,9 +32,15 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** A memory store that records its calls. */
+/** A memory store in the place of a server, which several processes share. */
+function shared(): AtomicStore {
+  const store = memoryStore()
+  return { ...store, traits: { ...store.traits, shared: true } }
+}
+
+/** Such a store that records its calls. */
 function watched(): { store: AtomicStore; keys: string[]; verbs: unknown[] } {
-  const inner = memoryStore()
+  const inner = shared()
   const keys: string[] = []
   const verbs: unknown[] = []
   const store: AtomicStore = {
@@ -424,7 +430,7 @@ describe('refusals kept in this process', () => {
     expect(verbs.length).toBeLessThan(calls * 0.6)
   }, 30_000)
   it('are forgotten with a reset, a refund or a block, also when their answer comes later', async () => {
-    const inner = memoryStore()
+    const inner = shared()
     let hold: Promise<void> | undefined
     const store: AtomicStore = {
       ...inner,
@@ -475,7 +481,7 @@ describe('refusals kept in this process', () => {
     expect(verbs.filter((verb) => verb === 'take')).toHaveLength(3)
   })
   it('count as forgotten where it is no longer known when', async () => {
-    const inner = memoryStore()
+    const inner = shared()
     let hold: Promise<void> | undefined
     const store: AtomicStore = {
       ...inner,
@@ -500,7 +506,7 @@ describe('refusals kept in this process', () => {
   })
   it('outlast a reset in another process by a second at most', async () => {
     const clock = manualClock()
-    const store = memoryStore()
+    const store = shared()
     const [one, other] = [limiterOf(log, store), limiterOf(log, store)]
     await one.limit('a')
     await one.limit('a')

@@ -10,7 +10,7 @@ import {
 } from 'hither/rate-limit'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 
-// Texts under the key of a limiter that something else has written.
+// Texts under the key of a limiter that something else has written, and the clock of its store.
 
 const NOW_MS = 1_795_000_000_000
 const NOW_US = NOW_MS * 1000
@@ -94,4 +94,14 @@ describe.each(Object.entries(makes))('a key of %s that another has written', (na
     for (const text of ['r9999999999999999;5 5;', 'r9999999999999999;5 5 5;;5'])
       expect(await (await found(text, two)).limit('a', { cost: 5 })).toMatchObject(fresh)
   })
+})
+
+it('a limiter follows the clock of a store in this process after a refusal, too', async () => {
+  let atMs = NOW_MS
+  const store = memoryStore({ now: () => atMs })
+  const limiter = createRateLimiter({ store, algorithm: slidingLog({ limit: 1, window: '10s' }), outage: 'closed' })
+  const decide = async (): Promise<boolean> => (await limiter.limit('a')).success
+  expect([await decide(), await decide(), await decide()]).toEqual([true, false, false])
+  atMs += 60_001
+  expect([await decide(), await decide()]).toEqual([true, false])
 })
