@@ -119,7 +119,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
     const isAdded = (field: string): boolean => response.status !== 304 || headers.has(field)
     const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
     const lasts = isRead && (response.status === 304 || (mayStore ?? isGood)(response))
-    const mayLast = (field: string): boolean => lasts && isAdded(field)
+    const mayLast = (field: string): boolean => lasts && isAdded(field) && !isPersonal
     if (isPersonal && response.status !== 304 && !headers.has('cache-control')) headers.set('cache-control', 'no-store')
     // `RESPONSE_ALREADY_SENT` of @hono/node-server: the handler has sent another response than this empty one.
     if (headers.has('x-hono-already-sent')) headers.set('cache-control', 'no-store')
@@ -143,7 +143,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
     const before = fieldsBefore(c)
     if (refreshing.has(c.req.raw)) {
       await next()
-      const isPersonal = await saveSessions(c)
+      const isPersonal = (await saveSessions(c, c.res)) !== undefined
       const response = prepare(c, before, isPersonal)
       if (isPersonal && response.status >= 200) forbidStoring(response.headers)
       replace(response)
@@ -156,9 +156,8 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       if (keyGenerator) outer.limits.push(() => false)
       if (mayStore) outer.limits.push(mayStore)
       await next()
-      const isPersonal = await saveSessions(c)
-      if (isPersonal) outer.limits.push(() => false)
-      replace(prepare(c, [], isPersonal))
+      const saved = await saveSessions(c, c.res)
+      replace(withFields(prepare(c, [], saved !== undefined), (saved ?? []).map(cookieField)))
       return
     }
     const again =
@@ -167,7 +166,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
         refreshing.add(request)
         return refresh(request, c)
       })
-    const cookies: [string, string][] = []
+    const cookies: (readonly [string, string])[] = []
     let asked = false
     const handler = async (request: Request): Promise<Response> => {
       // The handlers of a request can run only once.
@@ -180,14 +179,14 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       asking.set(c, own).set(request, own)
       try {
         await next()
-        const isPersonal = await saveSessions(c)
-        if (isPersonal) limits.push(() => false)
+        const saved = await saveSessions(c, c.res)
+        if (saved) limits.push(() => false)
         if (limits.length > 0) {
           if (mayStore) limits.push(mayStore)
           context.mayStore = (response) => limits.every((limit) => limit(response))
         }
-        const response = prepare(c, before, isPersonal)
-        if (isPersonal) cookies.push(...takeCookies(response))
+        const response = prepare(c, before, saved !== undefined)
+        if (saved) cookies.push(...saved.map(cookieField), ...takeCookies(response))
         return response
       } finally {
         // The application may be asked with the same object again.
@@ -289,11 +288,13 @@ function nameAskedTag(headers: Headers, asked: string | undefined): void {
 }
 
 /** Takes the cookies off a response, so that a 304 cannot add them to the stored one. */
-function takeCookies({ status, headers }: Response): [string, string][] {
+function takeCookies({ status, headers }: Response): Fields {
   const cookies = headers.getSetCookie()
   if (status >= 200) headers.delete('set-cookie')
-  return cookies.map((cookie) => ['set-cookie', cookie])
+  return cookies.map(cookieField)
 }
+
+const cookieField = (cookie: string): readonly [string, string] => ['set-cookie', cookie]
 
 /** Keeps the cache from storing what a refresh got, whatever the handler said. It is sent to nobody. */
 function forbidStoring(headers: Headers): void {

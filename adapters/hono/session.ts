@@ -17,18 +17,28 @@ export interface SessionVariables<T extends object> {
 /** The `Sessions` that opened each session. */
 const openedBy = new WeakMap<object, object>()
 
-/** By request: saves its sessions. Resolves to whether one of them sets its cookie. */
-const saves = new WeakMap<Context, () => Promise<boolean>>()
+/** By request: saves its sessions. Resolves to the cookies that they set. */
+const saves = new WeakMap<Context, () => Promise<readonly string[]>>()
+
+/** Names of cookies that sessions of this process have set. */
+const names = new Set<string>()
 
 /**
- * Saves the sessions of a request before it is decided whether the response may be stored. Resolves to whether the response is for
- * one visitor alone, since a cookie will be added to it. If a session cannot be saved it is, too: `session` then throws the error.
+ * Saves the sessions of a request before it is decided whether the response may be stored. Resolves to the cookies that make the
+ * response one for this visitor alone; undefined if it is not. If a session cannot be saved it is, too: `session` then throws.
  */
-export async function saveSessions(c: Context): Promise<boolean> {
-  const save = saves.get(c)
-  if (!save) return false
-  return save().catch(() => true)
+export async function saveSessions(c: Context, { headers }: Response): Promise<readonly string[] | undefined> {
+  let isFailed = false
+  const fail = (): void => {
+    isFailed = true
+  }
+  const cookies = (await saves.get(c)?.().catch(fail)) ?? []
+  // A mounted application has another context. Its sessions have set their cookies by now.
+  const hasOne = headers.getSetCookie().some((cookie) => names.has(nameOf(cookie)))
+  return isFailed || hasOne || cookies.length > 0 ? cookies : undefined
 }
+
+const nameOf = (cookie: string): string => cookie.slice(0, cookie.indexOf('='))
 
 /**
  * Middleware that opens the request's session as `c.var.session`. It saves the session once, before the response is sent, also
@@ -60,17 +70,18 @@ export function session<T extends object, E extends Env = Env>(
     let cookie: string | undefined
     const save = async (): Promise<void> => {
       cookie = (await opened.save(call)) ?? cookie
+      if (cookie) names.add(nameOf(cookie))
     }
     const saveOthers = saves.get(c)
     saves.set(c, async () => {
-      const others = await saveOthers?.()
+      const others = (await saveOthers?.()) ?? []
       await save()
-      return cookie !== undefined || others === true
+      return cookie ? [...others, cookie] : others
     })
     await next()
     await save()
     if (!cookie) return
-    c.header('set-cookie', cookie, { append: true })
+    if (!c.res.headers.getSetCookie().includes(cookie)) c.header('set-cookie', cookie, { append: true })
     if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')
   }
 }

@@ -46,7 +46,8 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   if (space.length + 1 + 3 * MAX_ID > store.traits.maxKeyBytes)
     throw invalid('the namespace and the limits are too long for a key of this store')
   const refusals = createRefusals()
-  const isShared = store.traits.shared
+  /** By the clock of a test nobody but the store knows when a refusal ends. */
+  const remembers = !store.traits.ownClock
   const guarded = createStoreBreaker(store.part?.bind(store), timeoutMs, (open) =>
     tell(onEvent, { type: 'breaker', namespace, open }),
   )
@@ -89,8 +90,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     const asked = { key, cost, limits }
     const taking = verb === 'take'
     signal?.throwIfAborted()
-    // A store in this process is asked each time: there is no server to spare, and only the store knows its clock.
-    const known = taking && isShared && refusals.find(asked)
+    const known = taking && remembers && refusals.find(asked)
     if (known) return known
     const sentMs = now()
     const epoch = refusals.epoch()

@@ -12,6 +12,7 @@ const client = {
   isOpen: true,
   sendCommand() {},
   duplicate() {},
+  withTypeMapping() {},
   subscribe() {},
   options: { disableOfflineQueue: true },
 }

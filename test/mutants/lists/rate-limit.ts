@@ -5,7 +5,11 @@ const buckets = of('src/rate-limit/bucket-meter.ts', ['rate-limit/state.test.ts'
 const limiter = of('src/rate-limit/create-rate-limiter.ts', ['rate-limit/state.test.ts'])
 
 export const mutants: readonly Mutant[] = [
-  limiter('a store in this process is asked each time', 'taking && isShared && refusals', 'taking && refusals'),
+  limiter(
+    'a store with the clock of a test is asked each time',
+    'taking && remembers && refusals',
+    'taking && refusals',
+  ),
   meter(
     'state longer than these limits can have is none',
     'text.length > NUMBER_LENGTH + 1 + limits * (meter.size * NUMBER_LENGTH + 1)',

@@ -88,21 +88,82 @@ describe.each(['in front', 'behind'] as const)('a page that changes the session,
   })
 })
 
-it('a page of a mounted application that changes its session is not stored by the cache around that application', async () => {
+describe.each([
+  ['the same request', { replaceRequest: false }],
+  ['another request', {}],
+] as const)('a page of an application mounted with %s, which changes its session', (_, mounting) => {
+  it.each([
+    ['200', '"no"'],
+    ['304', '"1"'],
+  ])('is not stored by the cache around it, nor is its cookie, with a %s', async (_status, tag) => {
+    const store = memoryStore()
+    const sessions = createSessions<Data>({ store, secrets: [new Uint8Array(32).fill(7)] })
+    const cached = cacheResponse({ cache: createHttpCache({ store, profile: 'full' }) })
+    let visitors = 0
+    const inner = new Hono<{ Variables: Variables }>().use(session({ sessions }), cached).get('*', (c) => {
+      if (++visitors === 2) c.var.session.set('user', 'ada')
+      const fields = { 'cache-control': 'public, max-age=60', etag: '"1"' }
+      const isKnown = c.req.header('if-none-match') === tag
+      return isKnown ? c.body(null, 304, fields) : c.text(`${visitors}`, 200, fields)
+    })
+    const app = new Hono().use(cached).mount('/in', inner.fetch, mounting)
+    const ask = async () => {
+      const response = await app.request('https://a.example/in/page')
+      return [await response.text(), response.headers.getSetCookie().length]
+    }
+    const isRenewed = tag === '"1"'
+    expect(await ask()).toEqual(['1', 0])
+    wait(61_000)
+    expect(await ask()).toEqual([isRenewed ? '1' : '2', 1])
+    expect(await ask()).toEqual([isRenewed ? '1' : '3', 0])
+  })
+})
+
+it('the lifetimes of cacheResponse() are for no page that changes its session', async () => {
   const store = memoryStore()
   const sessions = createSessions<Data>({ store, secrets: [new Uint8Array(32).fill(7)] })
-  const cached = cacheResponse({ cache: createHttpCache({ store, profile: 'full' }) })
-  let visitors = 0
-  const inner = new Hono<{ Variables: Variables }>().use(session({ sessions }), cached).get('/in/page', (c) => {
-    c.var.session.set('user', `${++visitors}`)
-    return c.text(`${visitors}`, 200, { 'cache-control': 'public, max-age=60' })
+  const cache = createHttpCache({ store })
+  const cached = cacheResponse({ cache, cacheControl: 's-maxage=60', cdnCacheControl: 'max-age=600' })
+  const app = new Hono<{ Variables: Variables }>().use(session({ sessions }), cached).get('/page', (c) => {
+    c.var.session.set('user', 'ada')
+    return c.text('page', 200, { 'cache-control': 'max-age=0' })
   })
-  const app = new Hono().use(cached).mount('/in', inner.fetch, { replaceRequest: false })
-  const ask = async () => (await app.request('https://a.example/in/page')).text()
-  expect([await ask(), await ask()]).toEqual(['1', '2'])
+  const { headers } = await app.request('https://a.example/page')
+  expect([headers.get('cache-control'), headers.get('cdn-cache-control')]).toEqual(['max-age=0', null])
+})
+
+it('a session that is changed after its middleware ran sets its cookie', async () => {
+  const store = memoryStore()
+  const sessions = createSessions<Data>({ store, secrets: [new Uint8Array(32).fill(7)] })
+  const app = new Hono<{ Variables: Variables }>()
+  app.use(cacheResponse({ cache: createHttpCache({ store }) }))
+  app.use(async (c, next) => {
+    await next()
+    c.var.session.set('user', 'ada')
+  })
+  app.use(session({ sessions })).get('/page', (c) => c.text('page'))
+  const { headers } = await app.request('https://a.example/page')
+  expect(headers.getSetCookie()).toHaveLength(1)
 })
 
 describe('the cookie of a session in front of the cache is sent', () => {
+  it('with a response by which middleware between them has replaced that of the cache', async () => {
+    const store = memoryStore()
+    const sessions = createSessions<Data>({ store, secrets: [new Uint8Array(32).fill(7)] })
+    const app = new Hono<{ Variables: Variables }>().use(session({ sessions }))
+    app.use(async (c, next) => {
+      await next()
+      c.res = undefined
+      c.res = new Response('other')
+    })
+    app.use(cacheResponse({ cache: createHttpCache({ store }) })).get('/page', (c) => {
+      c.var.session.set('user', 'ada')
+      return c.text('page')
+    })
+    const response = await app.request('https://a.example/page')
+    expect([await response.text(), response.headers.getSetCookie().length]).toEqual(['other', 1])
+  })
+
   it('with the stored page that replaces an error', async () => {
     let isDown = false
     const { ask } = createApp('in front', (c) => {

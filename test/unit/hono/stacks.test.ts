@@ -150,8 +150,8 @@ describe('cacheResponse with middleware of Hono behind it', () => {
     }
     const visits = [await ask('/form'), await ask('/form')]
     expect(visits.map(({ body, cookies, says }) => [body, cookies.length, says])).toEqual([
-      ['1', 1, 'no-store, max-age=60'],
-      ['2', 1, 'no-store, max-age=60'],
+      ['1', 1, 'no-store'],
+      ['2', 1, 'no-store'],
     ])
     const [cookie = ''] = visits[0]?.cookies ?? []
     expect((await ask('/logout', { cookie: cookie.split(';', 1)[0] as string })).cookies).toHaveLength(1)

@@ -32,15 +32,9 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** A memory store in the place of a server, which several processes share. */
-function shared(): AtomicStore {
-  const store = memoryStore()
-  return { ...store, traits: { ...store.traits, shared: true } }
-}
-
-/** Such a store that records its calls. */
+/** A memory store that records its calls. */
 function watched(): { store: AtomicStore; keys: string[]; verbs: unknown[] } {
-  const inner = shared()
+  const inner = memoryStore()
   const keys: string[] = []
   const verbs: unknown[] = []
   const store: AtomicStore = {
@@ -430,7 +424,7 @@ describe('refusals kept in this process', () => {
     expect(verbs.length).toBeLessThan(calls * 0.6)
   }, 30_000)
   it('are forgotten with a reset, a refund or a block, also when their answer comes later', async () => {
-    const inner = shared()
+    const inner = memoryStore()
     let hold: Promise<void> | undefined
     const store: AtomicStore = {
       ...inner,
@@ -481,7 +475,7 @@ describe('refusals kept in this process', () => {
     expect(verbs.filter((verb) => verb === 'take')).toHaveLength(3)
   })
   it('count as forgotten where it is no longer known when', async () => {
-    const inner = shared()
+    const inner = memoryStore()
     let hold: Promise<void> | undefined
     const store: AtomicStore = {
       ...inner,
@@ -506,7 +500,7 @@ describe('refusals kept in this process', () => {
   })
   it('outlast a reset in another process by a second at most', async () => {
     const clock = manualClock()
-    const store = shared()
+    const store = memoryStore()
     const [one, other] = [limiterOf(log, store), limiterOf(log, store)]
     await one.limit('a')
     await one.limit('a')
