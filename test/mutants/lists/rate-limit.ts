@@ -5,6 +5,11 @@ const buckets = of('src/rate-limit/bucket-meter.ts', ['rate-limit/state.test.ts'
 const limiter = of('src/rate-limit/create-rate-limiter.ts', ['rate-limit/state.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  of('src/embedded/store.ts', ['rate-limit/state.test.ts'])(
+    'an embedded store says that its clock was passed in',
+    'engine.clock !== now && { ownClock: true }',
+    'false',
+  ),
   limiter(
     'a store with the clock of a test is asked each time',
     'taking && remembers && refusals',

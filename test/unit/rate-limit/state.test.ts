@@ -1,3 +1,5 @@
+import type { AtomicStore } from 'hither'
+import { embeddedStore } from 'hither/embedded'
 import { memoryStore } from 'hither/memory'
 import {
   createRateLimiter,
@@ -96,9 +98,12 @@ describe.each(Object.entries(makes))('a key of %s that another has written', (na
   })
 })
 
-it('a limiter follows the clock of a store in this process after a refusal, too', async () => {
+it.each([
+  ['memoryStore', memoryStore],
+  ['embeddedStore', embeddedStore],
+])('a limiter follows the clock that %s was given after a refusal, too', async (_, open) => {
   let atMs = NOW_MS
-  const store = memoryStore({ now: () => atMs })
+  const store: AtomicStore = open({ now: () => atMs })
   const limiter = createRateLimiter({ store, algorithm: slidingLog({ limit: 1, window: '10s' }), outage: 'closed' })
   const decide = async (): Promise<boolean> => (await limiter.limit('a')).success
   expect([await decide(), await decide(), await decide()]).toEqual([true, false, false])
