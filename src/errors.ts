@@ -81,10 +81,12 @@ export class StoreRejectedError extends HitherError {
     const { word, message } = typeof reply === 'string' ? { word: reply, message: reply } : reply
     // Redis 8 and Valkey name the command that a script may not run; Redis 7 does not.
     const denied = /^[A-Z]+ (?:ACL failure|The user executing)(?:.*(to run the '[a-z|]+' command))?/.exec(message)
-    // The listed words may be followed by an argument, and a word that is more than letters may be one.
-    const [words] = /^[A-Z]+(?: (?!(?:for|keys?|user|with|in|of|named|option|argument)\b)[a-z]+(?=[ ,.]|$)){0,8}/i.exec(
-      message,
-    ) ?? [word]
+    // The listed words may be followed by an argument, and a word that is more than letters may be one. Whether a key was
+    // refused or a command is kept: Redis 6 says `this user has no permissions to access one of` or `to run`.
+    const [words] =
+      /^[A-Z]+(?: (?!(?:for|keys?(?!$)|user(?! has )|with|in|of|named|option|argument)\b)[a-z]+(?=[ ,.]|$)){0,8}/i.exec(
+        message,
+      ) ?? [word]
     const reason = denied ? `the user lacks the right ${denied[1] ?? 'that the script needs'}` : words
     super(
       denied || /^(NOAUTH|WRONGPASS|NOPERM)$/.test(word) ? 'UNAUTHORIZED' : 'STORE_REJECTED',

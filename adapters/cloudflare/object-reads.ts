@@ -7,12 +7,19 @@ const MAX_KEYS = 10_000
 
 export type Found = ReadonlyMap<string, StoredEntry>
 
-/** Reads that are sent to a shard in one message. */
+interface Read {
+  readonly keys: readonly string[]
+  resolve(found: Found): void
+  reject(error: unknown): void
+}
+
+/** Reads that are sent to a shard in one message, or in more if the reply to the first has no room for all values. */
 interface Batch {
-  readonly keys: Set<string>
+  readonly reads: Read[]
   readonly sinceMs: number
-  readonly found: Promise<Found>
-  /** Sends the message, once. */
+  /** How many keys the reads have together. */
+  count: number
+  /** Sends the first message, once. */
   send(): void
 }
 
@@ -28,26 +35,43 @@ export function createReads(
   ask: (shard: number, keys: readonly string[]) => Promise<readonly (StoredEntry | undefined)[]>,
 ): Reads {
   const filling = new Map<number, Batch>()
-  const askAll = async (shard: number, keys: readonly string[]): Promise<Found> => {
+  /** Settles each read with the message that brings its last key. The smallest come first, so they wait for no large one. */
+  const settle = async (shard: number, reads: readonly Read[]): Promise<void> => {
+    const keys = new Set<string>()
+    const waiting = reads
+      .toSorted((a, b) => a.keys.length - b.keys.length)
+      .map((read) => {
+        for (const key of read.keys) keys.add(key)
+        return { read, last: keys.size }
+      })
     const found = new Map<string, StoredEntry>()
-    for (let left = keys; left.length > 0; ) {
-      const entries = await ask(shard, left)
-      entries.forEach((entry, i) => void (entry && found.set(left[i] as string, entry)))
-      left = left.slice(entries.length)
+    let settled = 0
+    try {
+      for (let left = [...keys]; left.length > 0; ) {
+        const entries = await ask(shard, left)
+        entries.forEach((entry, i) => void (entry && found.set(left[i] as string, entry)))
+        left = left.slice(entries.length)
+        const count = keys.size - left.length
+        for (let next = waiting[settled]; next && next.last <= count; next = waiting[++settled])
+          next.read.resolve(found)
+      }
+    } catch (error) {
+      for (const { read } of waiting.slice(settled)) read.reject(error)
     }
-    return found
   }
   const start = (shard: number): Batch => {
-    const keys = new Set<string>()
-    let send = (): void => {}
-    const found = new Promise<Found>((resolve, reject) => {
-      send = () => {
+    let isSent = false
+    const batch: Batch = {
+      reads: [],
+      sinceMs: now(),
+      count: 0,
+      send() {
+        if (isSent) return
+        isSent = true
         if (filling.get(shard) === batch) filling.delete(shard)
-        send = () => {}
-        askAll(shard, [...keys]).then(resolve, reject)
-      }
-    })
-    const batch: Batch = { keys, sinceMs: now(), found, send: () => send() }
+        void settle(shard, batch.reads)
+      },
+    }
     filling.set(shard, batch)
     soon(() => soon(batch.send))
     return batch
@@ -56,10 +80,14 @@ export function createReads(
     read(shard, keys) {
       let batch = filling.get(shard)
       // The microtask that would send an overdue batch may have ended with its request.
-      if (!batch || batch.keys.size + keys.length > MAX_KEYS || now() - batch.sinceMs > TICK_LIMIT_MS)
+      if (!batch || batch.count + keys.length > MAX_KEYS || now() - batch.sinceMs > TICK_LIMIT_MS) {
+        // A write that follows flushes only the batch that is filling.
+        batch?.send()
         batch = start(shard)
-      for (const key of keys) batch.keys.add(key)
-      return batch.found
+      }
+      const { reads } = batch
+      batch.count += keys.length
+      return new Promise((resolve, reject) => void reads.push({ keys, resolve, reject }))
     },
     flush: (shard) => filling.get(shard)?.send(),
   }

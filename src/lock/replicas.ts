@@ -34,7 +34,7 @@ export function confirmedRun({ transport }: AtomicStore, minReplicas: number): A
     const reply = await attempt().catch(async (error: unknown) => {
       // The key has moved to another node, so nothing ran. An ordinary command follows it there, and the store then knows the node.
       if (!(error instanceof StoreRejectedError && error.reply === 'MOVED')) throw error
-      await transport?.send({ args: ['EXISTS', key], effect: 'read' }, limit)
+      await transport?.send({ args: ['GET', key], effect: 'read' }, limit)
       return attempt()
     })
     return reply as R
@@ -51,8 +51,8 @@ async function confirmed(
   const send = async (...words: (string | number)[]): Promise<number> => {
     const reply = await own.send({ args: words, effect: 'once' }, limit)
     if (!(reply instanceof ReplyError)) return Number(reply)
-    if (!/unknown command|NOPERM|without a Lua|scripting support/i.test(reply.message))
-      throw new StoreRejectedError(`${words[0]}`, reply.word)
+    if (!/unknown command|NOPERM (?!ACL|.*access)|without a Lua|scripting support/i.test(reply.message))
+      throw new StoreRejectedError(`${words[0]}`, reply)
     throw new HitherError('UNSUPPORTED', `minReplicas needs EVAL and WAIT: this server refuses ${words[0]}`)
   }
   let broken = true

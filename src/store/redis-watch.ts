@@ -14,6 +14,9 @@ import { type Exclusive, ReplyError, type Wire } from './transport.ts'
 /** How long a server that has refused scripts is not tried again, in milliseconds. */
 const ASK_AGAIN_MS = 10_000
 
+/** In the message of a `StoreRejectedError`: the user may run the command, but not on this key. */
+const KEY_DENIED = /NOPERM .* access (?:a key|one)$/i
+
 /** The two ways to run one call: as a script, or under WATCH. */
 interface EitherWay<T> {
   readonly call: Call | undefined
@@ -129,7 +132,7 @@ export function withWatch(store: CommandStore, options: WatchOptions): CommandSt
             () => {},
             (error) => {
               // The user may have rights on other keys only.
-              if (!(error instanceof StoreRejectedError) || error.reply !== 'NOPERM') throw error
+              if (!(error instanceof StoreRejectedError && KEY_DENIED.test(error.message))) throw error
             },
           ),
       }),

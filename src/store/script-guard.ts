@@ -55,16 +55,13 @@ export function createScriptGuard(send: Transport['send'], acquire: Acquire | un
   let line = GUARD_LINE
   let proof: Promise<boolean> | undefined
   let provingSinceMs = NEVER
-  const prove = async (): Promise<boolean> => {
+  /** Resolves to undefined if the server was too busy to show either. */
+  const show = async (): Promise<boolean | undefined> => {
     const call = { deadline: now() + LIMIT_MS }
     const info = await send({ args: ['INFO', 'server'], effect: 'read' }, call)
     // DragonflyDB speaks Lua 5.4 too, and locks the keys of each script.
     const isGarnet = !/^dragonfly_version:/m.test(String(info))
-    const isAtomic = isGarnet ? acquire && (await runApart(acquire, call)) : true
-    if (isAtomic) line = ''
-    // The server was too busy to show either: the next call proves again.
-    else if (isAtomic === undefined && acquire) proof = undefined
-    return isAtomic === true
+    return isGarnet ? !!acquire && runApart(acquire, call) : true
   }
   return {
     get line() {
@@ -75,13 +72,20 @@ export function createScriptGuard(send: Transport['send'], acquire: Acquire | un
       if (REQUEST_SCOPED && now() - provingSinceMs > LOST_MS) proof = undefined
       if (proof) return proof
       provingSinceMs = now()
-      const begun = prove().then(
+      const end = (isKept: boolean): void => {
+        // A proof that was believed to be lost may end while the next one runs.
+        if (proof !== begun) return
+        provingSinceMs = NEVER
+        if (!isKept) proof = undefined
+      }
+      const begun = show().then(
         (isAtomic) => {
-          provingSinceMs = NEVER
-          return isAtomic
+          if (isAtomic) line = ''
+          end(isAtomic !== undefined)
+          return isAtomic === true
         },
         (error) => {
-          proof = undefined
+          end(false)
           throw error
         },
       )

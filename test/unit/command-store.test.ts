@@ -354,6 +354,13 @@ describe('scripts', () => {
       ['ERR user_script:1: s3cret', 'ERR'],
       ['ERR s3cret:key is busy', 'ERR'],
       ['ERR one two three four five six seven eight s3cret', 'ERR one two three four five six seven eight'],
+      ['NOPERM No permissions to access a key', 'NOPERM No permissions to access a key'],
+      [
+        'NOPERM this user has no permissions to access one of the keys used as arguments',
+        'NOPERM this user has no permissions to access one',
+      ],
+      ["NOPERM User s3cret has no permissions to run the 'get' command", 'NOPERM'],
+      ['ERR no such key s3cret', 'ERR no such'],
       ['', 'ERR'],
     ]
     for (const [text, said] of texts) {

@@ -23,6 +23,37 @@ it('the runtime keeps a call alive that others may wait for', async () => {
   await Promise.all(kept)
 })
 
+it('a proof that ends after its successor has begun leaves the successor as it is', async () => {
+  const dragonfly = 'dragonfly_version:1'
+  const outcomes: ((late: PromiseWithResolvers<string>) => void)[] = [
+    (late) => late.resolve(dragonfly),
+    (late) => late.reject(new Error('down')),
+  ]
+  vi.useFakeTimers()
+  try {
+    for (const settle of outcomes) {
+      const late = Promise.withResolvers<string>()
+      const replies = [() => late.promise, never, async () => dragonfly]
+      let asked = 0
+      const guard = createScriptGuard(() => (replies[asked++] as () => Promise<string>)(), undefined)
+      const first = guard.prove().catch(() => {})
+      vi.setSystemTime(Date.now() + 1001)
+      void guard.prove()
+      settle(late)
+      await first
+      void guard.prove()
+      expect(asked).toBe(2)
+      vi.setSystemTime(Date.now() + 1001)
+      void guard.prove()
+      expect(asked).toBe(3)
+      expect(await guard.prove()).toBe(true)
+      expect(guard.line).toBe('')
+    }
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
 it('the proof that scripts are atomic begins anew if its request has ended, and is shared otherwise', async () => {
   vi.useFakeTimers()
   try {

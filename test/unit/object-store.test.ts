@@ -68,4 +68,28 @@ describe('reads of one run of microtasks', () => {
     await Promise.all([store.getMany(many('a')), store.getMany(many('b')), expect(leaving).rejects.toThrow('deadline')])
     expect(sent.map(({ length }) => length)).toEqual([6000, 6000])
   })
+  it('are sent before a write that was called after them, also when they fill more than one message', async () => {
+    const { sent, store } = counted()
+    const keys = Array.from({ length: 10_000 }, (_, i) => `${i}`)
+    await Promise.all([store.getMany(keys), store.get('a'), store.set('0', 'new')])
+    expect(sent.map((message) => (typeof message === 'string' ? message : message.length))).toEqual([10_000, 1, '0'])
+  })
+  it('wait for no message but those with their keys, and share no error of another', async () => {
+    const replies = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    let asked = 0
+    const object = {
+      async read(keys: readonly string[]) {
+        await replies[asked++]?.promise
+        return keys.slice(0, 2).map((key) => ({ value: key, endMs: 0, version: 1 }))
+      },
+    }
+    const store = durableObjectStore({ idFromName: () => 'id', get: () => object })
+    const large = store.getMany(['a', 'b', 'c', 'd'])
+    const small = [store.get('x'), store.getMany(['x', 'y'])]
+    replies[0]?.resolve()
+    expect(await Promise.all(small)).toEqual(['x', ['x', 'y']])
+    replies[1]?.reject(new Error('reset'))
+    await expect(large).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    expect(asked).toBe(2)
+  })
 })

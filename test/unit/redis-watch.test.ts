@@ -3,6 +3,7 @@ import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import type { Operation } from '../../src/protocol/operation.ts'
 import { withWatch } from '../../src/store/redis-watch.ts'
 import type { CommandStore } from '../../src/store/store.ts'
+import { ReplyError } from '../../src/store/transport.ts'
 
 const traits = { maxKeyBytes: 1024, maxValueBytes: 1024 } as CommandStore['traits']
 const operation: Operation<never[], number> = {
@@ -41,9 +42,16 @@ describe('calls on a key whose operation is still under WATCH', () => {
 it('a store is ready though its user may not read the key that is asked for', async () => {
   const refuse = () => Promise.reject(new HitherError('UNSUPPORTED', 'no scripts'))
   const over = (reply: string) => {
-    const plain = { traits, ready: refuse, get: () => Promise.reject(new StoreRejectedError('GET', reply)) }
+    const get = () => Promise.reject(new StoreRejectedError('GET', new ReplyError(reply)))
+    const plain = { traits, ready: refuse, get }
     return withWatch(plain as unknown as CommandStore, { acquire: () => new Promise(() => {}) })
   }
-  await over('NOPERM').ready()
-  await expect(over('NOAUTH').ready()).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
+  await over('NOPERM No permissions to access a key').ready()
+  await over('NOPERM this user has no permissions to access one of the keys used as arguments').ready()
+  for (const reply of [
+    'NOAUTH Authentication required.',
+    "NOPERM User joe has no permissions to run the 'get' command",
+    "NOPERM this user has no permissions to run the 'get' command or its subcommand",
+  ])
+    await expect(over(reply).ready(), reply).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
 })

@@ -65,9 +65,12 @@ export const mutants: readonly Mutant[] = [
   lock('a signal that comes late is aborted', 'if (isLost()) controller.abort(reason())', ''),
   replicas(
     'a server without scripts or WAIT is UNSUPPORTED',
-    'if (!/unknown command|NOPERM|without a Lua|scripting support/i.test(reply.message))',
+    'if (!/unknown command|NOPERM (?!ACL|.*access)|without a Lua|scripting support/i.test(reply.message))',
     '',
   ),
+  replicas('a right that a script lacks says nothing of it', 'NOPERM (?!ACL|.*access)', 'NOPERM'),
+  replicas('and is UNAUTHORIZED', '`, reply)', '`, reply.word)'),
+  replicas('a user of locks may follow a name', "['GET', key]", "['EXISTS', key]"),
   // Acquiring
   locks('a late reply is a failed try', 'reply > 0 && elapsedMs() < sentAt + ttlMs', 'reply > 0'),
   locks('a late lock is given back', 'await freeAs(id).catch(ignore)\n', ''),

@@ -28,14 +28,10 @@ export const mutants: readonly Mutant[] = [
   guard('spans are compared in the order they began', 'spans.toSorted((a, b) => a.from - b.from)', 'spans'),
   guard(
     'scripts are not believed to be atomic without a connection for the proof',
-    'const isAtomic = isGarnet ? acquire && (await runApart(acquire, call)) : true',
-    'const isAtomic = isGarnet && acquire ? await runApart(acquire, call) : true',
+    'return isGarnet ? !!acquire && runApart(acquire, call) : true',
+    'return isGarnet && acquire ? runApart(acquire, call) : true',
   ),
-  guard(
-    'a busy server is asked again how it runs scripts',
-    'proof = undefined\n    return',
-    'proof ??= undefined\n    return',
-  ),
+  guard('a busy server is asked again how it runs scripts', 'end(isAtomic !== undefined)', 'end(true)'),
   check(
     'what was shown of scripts is kept, what was not is asked again',
     'if (!isAtomic) known = undefined',

@@ -22,7 +22,11 @@ export const mutants: readonly Mutant[] = [
   leases('a lease that ended makes room', '(endMs === 0 || endMs > nowMs)', 'endMs !== nowMs'),
   of('adapters/vercel/runtime-cache-store.ts', UNIT)('a value is its key’s', ' && value.startsWith(mark)', ''),
   reads('a Durable Object is asked for what it left out', 'left = left.slice(entries.length)', 'left = []'),
-  reads('a message to it has room for its keys', 'batch.keys.size + keys.length > MAX_KEYS', 'MAX_KEYS < 0'),
+  reads('a message to it has room for its keys', 'batch.count + keys.length > MAX_KEYS', 'MAX_KEYS < 0'),
+  reads('a message that is full is sent before a write', 'batch?.send()', ''),
+  reads('a small read comes first', 'a.keys.length - b.keys.length', '0'),
+  reads('and waits for its own message only', 'next.last <= count', 'count === keys.size'),
+  reads('an error reaches whom it concerns', 'waiting.slice(settled)', 'waiting.slice(settled, 0)'),
   object('a write does not overtake the reads before it', '      reads.flush(shard)\n', ''),
   object(
     'its writes of a key are in order',

@@ -136,12 +136,16 @@ export const mutants: readonly Mutant[] = [
 
   // Replies
   resp('a number has a digit', 'start >= to || to', 'start === to || to'),
-  watch('ready takes no refused key for a refused user', "error.reply !== 'NOPERM'", 'true'),
-  watch('and no refused user for a refused key', " || error.reply !== 'NOPERM'", ''),
+  watch('ready takes no refused key for a refused user', 'KEY_DENIED.test(error.message)', 'false'),
+  watch('and no refused user for a refused key', ' && KEY_DENIED.test(error.message)', ''),
+  watch('nor a refused command', 'KEY_DENIED.test(error.message)', "error.reply === 'NOPERM'"),
+  errors('a refused key is told from a refused command', 'keys?(?!$)', 'keys?', ['redis-watch.test.ts']),
+  errors('by a server of Redis 6 too', 'user(?! has )', 'user', ['redis-watch.test.ts']),
+  errors('a key that is named is not shown', 'keys?(?!$)', 'keysx'),
   errors('a script may not run a command, and the user is not refused', 'denied || ', ''),
   errors(
     'a refusal shows nothing where an argument may follow',
-    '(?!(?:for|keys?|user|with|in|of|named|option|argument)\\b)',
+    '(?!(?:for|keys?(?!$)|user(?! has )|with|in|of|named|option|argument)\\b)',
     '',
   ),
 ]

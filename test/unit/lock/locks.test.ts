@@ -637,6 +637,19 @@ describe('bad input', () => {
       await expect(locks.acquire('k')).rejects.toEqual(code('UNSUPPORTED'))
     }
   })
+  it('a right that is missing on a key or inside the script says nothing of replicas', async () => {
+    const { ReplyError } = await import('../../../src/store/transport.ts')
+    for (const refusal of [
+      "ERR ACL failure in script: User app has no permissions to run the 'time' command script: on @user_script:1.",
+      "NOPERM ACL failure in script: User app has no permissions to run the 'time' command",
+      'NOPERM No permissions to access a key',
+      'NOPERM this user has no permissions to access one of the keys used as arguments',
+    ]) {
+      const own = { send: async () => new ReplyError(refusal), release: () => {} }
+      const locks = make({ store: { ...store, transport: { exclusive: async () => own } } as never, minReplicas: 1 })
+      await expect(locks.acquire('k'), refusal).rejects.toEqual(code('UNAUTHORIZED'))
+    }
+  })
   it('replicas are asked for at the node of the name', async () => {
     const keys: unknown[] = []
     const own = { send: async () => 1, release: () => {} }
@@ -664,7 +677,7 @@ describe('bad input', () => {
     }
     const locks = make({ store: { ...store, transport } as never, minReplicas: 1 })
     expect(await locks.acquire('k')).toBeDefined()
-    expect(sent).toEqual(['EXISTS'])
+    expect(sent).toEqual(['GET'])
   })
   it('is refused at a call, before the store is asked', async () => {
     const locks = make()
