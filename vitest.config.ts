@@ -57,6 +57,7 @@ const onlyNode = [
   'test/unit/session/libraries.test.ts',
   'test/unit/protocol/kind.test.ts',
   'test/unit/near/weight.test.ts',
+  'test/unit/leases-heap.test.ts',
   'test/unit/cache/bounds.test.ts',
   'test/unit/embedded/bounds.test.ts',
   'test/unit/lock/crowd.test.ts',

@@ -46,6 +46,7 @@ export function kvStore(namespace: KvNamespace, options: KvStoreOptions = {}): S
     refuse(key) {
       if (key === '.' || key === '..') throw new HitherError('INVALID_KEY', 'a key of KV is neither . nor ..')
     },
+    over: namespace,
     client: {
       read: async (key) =>
         (await namespace.get(key, { type: 'text', ...(cacheTtl === undefined ? {} : { cacheTtl }) })) ?? undefined,

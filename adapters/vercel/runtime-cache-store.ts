@@ -30,6 +30,7 @@ export function runtimeCacheStore(cache: RuntimeCache): Store {
       consistency: 'eventual',
     },
     message: 'the Runtime Cache did not do it, see cause',
+    over: cache,
     client: {
       async read(key) {
         const value = await cache.get(key)

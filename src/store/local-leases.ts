@@ -1,47 +1,66 @@
 import type { Arg } from '../protocol/operation.ts'
-import type { Store } from './store.ts'
 
-/** A stored text with a lease, which this process alone sees. */
-interface Leased {
+/** A text, the end of its lifetime in epoch milliseconds (0: none), and what the store holds beneath it. */
+export interface Leased {
   readonly text: string
   readonly endMs: number
-  /** What the store held beneath it. */
   readonly base: string | undefined
 }
 
+/** A lease as it is kept: without the value, which the store has. */
+interface Kept {
+  /** The text, or its first characters if the others are those of the store's. */
+  readonly head: string
+  readonly isCopy: boolean
+  readonly endMs: number
+  /** By which the store's text is recognized. */
+  readonly mark: string
+}
+
 /**
- * The leases of a store without operations. They hold within this process alone, so the store is not asked to keep them: it would
- * take a second write for each load, and Workers KV refuses a second write to a key within a second.
+ * The leases over a client without operations. They hold within this process alone, so the store is not asked to keep them: it
+ * would take a second write for each load, and Workers KV refuses a second write to a key within a second.
  */
 export interface LocalLeases {
-  /** The text under the key: the store's, or the one with a lease if the store's has not changed since. */
+  /** What the key holds: `base`, which the store holds, or that with the lease which was kept over it. */
   over(key: string, base: string | undefined): string | undefined
   keep(key: string, leased: Leased, nowMs: number): void
   drop(keys: readonly string[]): void
 }
 
 const MAX_LEASES = 10_000
-const all = new WeakMap<Store, Map<string, Leased>>()
+/** Of an entry: the lease and what precedes it. */
+const HEAD = 104
+
+/** `<end in epoch milliseconds, base 36, 0: none> <value>` */
+export function frame(text: string, endMs: number): string {
+  return `${endMs.toString(36)} ${text}`
+}
 
 /** Whether the step of an entry with these arguments changes nothing but its lease. */
 export function isLeaseStep(operation: string, [verb]: readonly Arg[]): boolean {
   return operation.startsWith('entry.') && /^(lease|release|fail|gone)$/.test(`${verb}`)
 }
 
-/** The leases of all caches over `store`. */
-export function localLeases(store: Store): LocalLeases {
-  const leases = all.get(store) ?? new Map<string, Leased>()
-  all.set(store, leases)
+export function createLocalLeases(): LocalLeases {
+  const leases = new Map<string, Kept>()
   return {
     over(key, base) {
-      const leased = leases.size > 0 ? leases.get(key) : undefined
-      if (leased?.base === base && leased) return leased.text
-      leases.delete(key)
-      return base
+      const kept = leases.size > 0 ? leases.get(key) : undefined
+      // A read may lag and show what the store held earlier, so another text beneath the lease does not end it here.
+      if (!kept || kept.mark !== markOf(base)) return base
+      return frame(kept.isCopy ? kept.head + tailOf(base) : kept.head, kept.endMs)
     },
-    keep(key, leased, nowMs) {
+    keep(key, { text, endMs, base }, nowMs) {
       leases.delete(key)
-      leases.set(key, leased)
+      if (frame(text, endMs) === base) return
+      const isCopy = text.slice(HEAD) === tailOf(base)
+      leases.set(key, {
+        head: detached(isCopy ? text.slice(0, HEAD) : text),
+        isCopy,
+        endMs,
+        mark: detached(markOf(base)),
+      })
       // Requests that ended have left leases behind.
       for (const [old, { endMs }] of leases) {
         if (leases.size <= MAX_LEASES && (endMs === 0 || endMs > nowMs)) break
@@ -52,4 +71,18 @@ export function localLeases(store: Store): LocalLeases {
       if (leases.size > 0) for (const key of keys) leases.delete(key)
     },
   }
+}
+
+function tailOf(base = ''): string {
+  return base.slice(base.indexOf(' ') + 1 + HEAD)
+}
+
+/** The length and the first characters, among which an entry has its id and its times. */
+function markOf(base: string | undefined): string {
+  return base === undefined ? '' : `${base.length} ${base.slice(0, 140)}`
+}
+
+/** The same characters. V8 keeps all of a text in memory for a part of it. */
+function detached(part: string): string {
+  return [...part].join('')
 }

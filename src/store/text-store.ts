@@ -1,6 +1,7 @@
 import { checkWhole } from '../protocol/arguments.ts'
 import type { Limit } from '../runtime/deadline.ts'
 import { checkKeys, checkTtl, checkValue } from './checks.ts'
+import { overClient } from './client-of.ts'
 import { createCalls, limitedCall } from './limited-call.ts'
 import type { Store, StoreTraits } from './store.ts'
 
@@ -18,13 +19,15 @@ export interface TextStoreOptions {
   readonly message: string
   readonly timeoutMs?: number | undefined
   readonly client: TextClient
+  /** What the client keeps its text with. Caches over one such object share their leases. */
+  readonly over: object
   /** Throws for a key that the client does not accept, beside those that every store refuses. */
   readonly refuse?: (key: string) => void
 }
 
 /** A store without operations, over a client that supports neither deadline nor signal and whose writes may all be repeated. */
 export function createTextStore(options: TextStoreOptions): Store {
-  const { name, traits, message, timeoutMs = 5000, client, refuse = () => {} } = options
+  const { name, traits, message, timeoutMs = 5000, client, over, refuse = () => {} } = options
   const calls = createCalls(checkWhole(timeoutMs, 'timeoutMs', 1))
   const ask = <T>(limit: Limit, writes: boolean, work: () => Promise<T>): Promise<T> =>
     limitedCall(limit, { writes, retryable: true, message }, async () => work())
@@ -34,7 +37,7 @@ export function createTextStore(options: TextStoreOptions): Store {
     checkKeys(keys, traits)
     keys.forEach(refuse)
   }
-  return {
+  const store: Store = {
     name,
     traits,
     async get(key, call) {
@@ -68,4 +71,5 @@ export function createTextStore(options: TextStoreOptions): Store {
       calls.close()
     },
   }
+  return overClient(store, over)
 }

@@ -2,10 +2,11 @@ import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { now } from '../runtime/clock.ts'
 import { NO_LIMIT } from '../runtime/deadline.ts'
 import { createKeyQueue } from '../runtime/key-queue.ts'
-import { isLeaseStep, localLeases } from './local-leases.ts'
+import { clientOf } from './client-of.ts'
+import { createLocalLeases, frame, isLeaseStep } from './local-leases.ts'
 import type { AtomicStore, Call, Store } from './store.ts'
 
-/** `<end in epoch milliseconds, base 36, 0: none> <value>` */
+/** See `frame`. */
 const FRAMED = /^([\da-z]{1,11}) ([^]*)$/
 
 interface Opened {
@@ -19,15 +20,27 @@ function open(stored: string | undefined, nowMs: number = now()): Opened {
   return endMs > 0 && endMs <= nowMs ? { text: undefined, endMs: 0 } : { text, endMs }
 }
 
+/** By client: on Workers each request may make a store of its own over one client. */
+const shared = new WeakMap<object, ReturnType<typeof createShared>>()
+
+/** What all caches over one client share. */
+function createShared() {
+  return { queue: createKeyQueue(), leases: createLocalLeases() }
+}
+
+function sharedOver(client: object): ReturnType<typeof createShared> {
+  const present = shared.get(client) ?? createShared()
+  shared.set(client, present)
+  return present
+}
+
 /**
  * Adds operations to a store that has none. Each operation reads, decides and writes. Within this process, operations on a key
  * run one at a time; another process may write in between. Each value is stored with the end of its lifetime, since such a
  * store rounds lifetimes or does not report them.
  */
 export function withoutOperations(store: Store): AtomicStore {
-  const queue = createKeyQueue()
-  const leases = localLeases(store)
-  const frame = (text: string, endMs: number): string => `${endMs.toString(36)} ${text}`
+  const { queue, leases } = sharedOver(clientOf(store))
   const put = (key: string, text: string, life: { endMs: number; nowMs: number }, call?: Call): Promise<void> => {
     leases.drop([key])
     return store.set(key, frame(text, life.endMs), life.endMs ? life.endMs - life.nowMs : undefined, call)
@@ -54,19 +67,25 @@ export function withoutOperations(store: Store): AtomicStore {
       queue.run([key], true, NO_LIMIT, async () => {
         const base = await store.get(key, call)
         const stored = leases.over(key, base)
+        // There is no lease, or another process has written since.
+        if (stored === base) leases.drop([key])
         // The clock is read once: an entry that ended between two readings would be written with no lifetime left.
         const nowMs = now()
         const { text, endMs } = open(stored, nowMs)
         const leftMs = endMs ? endMs - nowMs : undefined
+        const hasBase = open(base, nowMs).text !== undefined
         const { next, ttl, reply } = operation.apply(text, args, { nowUs: nowMs * 1000, leftMs })
         if (next === undefined) {
           leases.drop([key])
-          if (open(base, nowMs).text !== undefined) await remove([key], call)
+          if (hasBase) await remove([key], call)
         } else if (next !== text || ttl !== 'keep') {
           const nextEndMs = ttl === 'keep' ? endMs : ttl === 'none' ? 0 : nowMs + ttl.ms
-          if (isLeaseStep(operation.name, args))
-            leases.keep(key, { text: frame(next, nextEndMs), endMs: nextEndMs, base }, nowMs)
-          else await put(key, next, { endMs: nextEndMs, nowMs }, call)
+          if (isLeaseStep(operation.name, args)) {
+            // Other processes must not serve the copy any more.
+            const deletes = args[0] === 'gone' && hasBase
+            if (deletes) await remove([key], call)
+            leases.keep(key, { text: next, endMs: nextEndMs, base: deletes ? undefined : base }, nowMs)
+          } else await put(key, next, { endMs: nextEndMs, nowMs }, call)
         }
         return reply
       }),
