@@ -36,6 +36,9 @@ interface Slot {
   readonly bytes: number
 }
 
+const text = (slot: Slot | undefined): string | undefined =>
+  slot && (typeof slot.value === 'string' ? slot.value : new TextDecoder().decode(slot.value))
+
 const OVERHEAD_BYTES = 64
 const SWEPT_PER_WRITE = 4
 const READS_PER_SWEEP = 1024
@@ -110,8 +113,6 @@ export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
     if (closed) throw new HitherError('CLOSED', 'the store is closed')
     if (call?.deadline !== undefined && !(call.deadline > wallClock())) throw passed()
   }
-  const text = (slot: Slot | undefined): string | undefined =>
-    slot && (typeof slot.value === 'string' ? slot.value : new TextDecoder().decode(slot.value))
 
   return {
     name: 'memory',
