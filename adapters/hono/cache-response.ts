@@ -166,7 +166,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
         refreshing.add(request)
         return refresh(request, c)
       })
-    const cookies: (readonly [string, string])[] = []
+    let cookies = NONE
     let asked = false
     const handler = async (request: Request): Promise<Response> => {
       // The handlers of a request can run only once.
@@ -186,7 +186,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
           context.mayStore = (response) => limits.every((limit) => limit(response))
         }
         const response = prepare(c, before, saved !== undefined)
-        if (saved) cookies.push(...saved.map(cookieField), ...takeCookies(response))
+        if (saved) cookies = [...saved.map(cookieField), ...takeCookies(response)]
         return response
       } finally {
         // The application may be asked with the same object again.
@@ -199,7 +199,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
     if (keyGenerator) context.key = await keyGenerator(c)
     if (mayStore) context.mayStore = mayStore
     const response = await cache(c.req.raw, handler, context)
-    replace(withFields(response, [...before, ...cookies]))
+    replace(withFields(withFields(response, before), cookies))
   }
 }
 
@@ -223,6 +223,7 @@ class RequestContext implements HttpCacheContext {
 }
 
 type Fields = readonly (readonly [string, string])[]
+const NONE: Fields = []
 
 /** Fields that control caching for all clients, or describe the body. They are stored whoever has set them. */
 const SHARED =

@@ -113,7 +113,7 @@ export function openClient(borrowed: IoredisLike, options: IoredisTransportOptio
       })
     }
 
-  async function* scan(pattern: string, call?: Call, timeoutMs = 5000): AsyncGenerator<string> {
+  async function* scan(pattern: string, call?: Call, timeoutMs?: number): AsyncGenerator<string> {
     checkSignal(call?.signal)
     if (whole) return yield* whole.scan(pattern, call, timeoutMs)
     const nodes = await within(withDeadline(call, timeoutMs), () =>

@@ -108,7 +108,7 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
       }
       return async () => end(made)
     },
-    async *scan(pattern, call, timeoutMs = 5000) {
+    async *scan(pattern, call, timeoutMs) {
       checkSignal(call?.signal)
       enter(call)
       for (const client of await inTime(withDeadline(call, timeoutMs), false, () => servers.clients())) {

@@ -82,7 +82,7 @@ export function openTransport(options: TcpTransportOptions): OpenTransport {
       await router.close()
     },
   }
-  const scan: OpenTransport['scan'] = async function* (pattern, call, timeoutMs = 5000) {
+  const scan: OpenTransport['scan'] = async function* (pattern, call, timeoutMs) {
     checkSignal(call?.signal)
     for (const node of await router.primaries(withDeadline(call, timeoutMs)))
       yield* scanKeys(timed(node.calls(0).send, timeoutMs), pattern, call)

@@ -66,7 +66,7 @@ export function versionsForWrite(
     const { [VERSIONS]: versions, [SPACE]: capturedIn } = tags as CapturedTags
     if (!versions) throw invalid('tags takes names, or what capture() answered')
     // Under the generation of another namespace the entry would be dead on arrival.
-    if (capturedIn !== space.generation) throw invalid('tags takes what capture() of the same namespace answered')
+    if (capturedIn !== space.generation) throw invalid('tags takes what capture() of the same namespace returned')
     return { versions, names: core.tags.check((tags as Captured).tags, lifeMs), remembered: false }
   }
   const names = core.tags.check(tags, lifeMs)

@@ -8,8 +8,6 @@ import { type Exclusive, ReplyError } from '../store/transport.ts'
 /** The reply of a step that too few replicas have confirmed. */
 export const UNMET: number = -2
 
-/** The deadline of a step and the wait that follows it, in milliseconds. */
-const TIMEOUT_MS = 5000
 /** Longest wait for the replicas, in milliseconds. */
 const WAIT_MS = 1000
 
@@ -28,7 +26,7 @@ export function confirmedRun({ transport }: AtomicStore, minReplicas: number): A
     args: A,
     call?: { readonly deadline?: number },
   ) => {
-    const limit = withDeadline(call, TIMEOUT_MS)
+    const limit = withDeadline(call)
     const step = [scriptOf(operation), 1, key, ...args] as const
     const attempt = async (): Promise<number> => confirmed(await lend(limit, key), step, minReplicas, limit)
     const reply = await attempt().catch(async (error: unknown) => {

@@ -15,10 +15,7 @@ export interface Call {
   readonly bytes?: boolean
 }
 
-/** As `call`, with a deadline of `timeoutMs` from now if it has none. */
-export function withDeadline<C extends Call>(
-  call: C | undefined,
-  timeoutMs: number,
-): C & { readonly deadline: number } {
+/** As `call`, with a deadline if it has none: `timeoutMs` from now, 5 s by default as in every store. */
+export function withDeadline<C extends Call>(call: C | undefined, timeoutMs = 5000): C & { readonly deadline: number } {
   return { ...(call as C), deadline: call?.deadline ?? now() + timeoutMs }
 }

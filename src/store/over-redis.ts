@@ -6,7 +6,7 @@ import { type Command, ReplyError, type Transport, type Wire } from './transport
 type Send = Transport['send']
 
 /** As `send`, but a call that names no deadline has one of `timeoutMs` from its sending. */
-export function timed(send: Send, timeoutMs = 5000): Send {
+export function timed(send: Send, timeoutMs?: number): Send {
   return async (command, call) => {
     checkSignal(call?.signal)
     return send(command, withDeadline(call, timeoutMs))

@@ -20,7 +20,7 @@ function open(stored: string | undefined, nowMs: number = now()): Opened {
   return endMs > 0 && endMs <= nowMs ? { text: undefined, endMs: 0 } : { text, endMs }
 }
 
-/** By client: on Workers each request may make a store of its own over one client. */
+/** By client: on Workers each request may make another store over one client. */
 const shared = new WeakMap<object, ReturnType<typeof createShared>>()
 
 /** What all caches over one client share. */

@@ -1,9 +1,8 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
 import { checkSignal, invalid } from '../protocol/arguments.ts'
 import type { Effect } from '../protocol/operation.ts'
-import { now } from '../runtime/clock.ts'
+import { type Call, withDeadline } from '../store/call.ts'
 import { checkKeys } from '../store/checks.ts'
-import type { Call } from '../store/store.ts'
 import { ReplyError, type Wire } from '../store/transport.ts'
 import { type Bitmap, bitmapAt } from './bitmap.ts'
 import { type Geo, geoAt } from './geo.ts'
@@ -87,8 +86,7 @@ export async function transaction<const P extends readonly unknown[]>(
   if (collected.length > 0) {
     const commands = ready.map((args, i) => ({ args, effect: (collected[i] as Collected).effect }))
     try {
-      const { transport, timeoutMs = 5000 } = store
-      const replies = await transport.transaction(commands, { ...call, deadline: call?.deadline ?? now() + timeoutMs })
+      const replies = await store.transport.transaction(commands, withDeadline(call, store.timeoutMs))
       for (const [i, one] of collected.entries()) {
         const reply = replies[i] as Wire
         if (reply instanceof ReplyError) one.reject(failedInside(String(ready[i]?.[0]), i, collected.length, reply))

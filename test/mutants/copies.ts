@@ -31,14 +31,15 @@ const COPIED = [
   ].map((name) => `adapters/${name}`),
   ...['same', 'rounds', 'seed'].map((name) => `test/support/${name}.ts`),
 ]
-/** What is copied too, and imports the package by its name. */
+/** What is copied too, and imports the package by its name. Tests of Hono use the support of those of the HTTP cache. */
 const BY_NAME = [
-  'hono-session/index.ts',
-  'express-session/index.ts',
-  'node/snapshot.ts',
-  'node/dev-options.ts',
-  ...readdirSync(join(root, 'adapters/hono')).map((file) => `hono/${file}`),
-].map((name) => `adapters/${name}`)
+  'adapters/hono-session/index.ts',
+  'adapters/express-session/index.ts',
+  'adapters/node/snapshot.ts',
+  'adapters/node/dev-options.ts',
+  ...readdirSync(join(root, 'adapters/hono')).map((file) => `adapters/hono/${file}`),
+  'test/unit/http/support.ts',
+]
 
 /** Without some of its guards, the near tier would make room for ever: no timeout ends a loop that never waits. */
 const ENDLESS: Change = {

@@ -25,22 +25,23 @@ it('the runtime keeps a call alive that others may wait for', async () => {
 
 it('a proof that ends after its successor has begun leaves the successor as it is', async () => {
   const dragonfly = 'dragonfly_version:1'
-  const outcomes: ((late: PromiseWithResolvers<string>) => void)[] = [
-    (late) => late.resolve(dragonfly),
-    (late) => late.reject(new Error('down')),
+  const down = new Error('down')
+  const outcomes = [
+    { settle: (late: PromiseWithResolvers<string>) => late.resolve(dragonfly), first: { value: true } },
+    { settle: (late: PromiseWithResolvers<string>) => late.reject(down), first: { reason: down } },
   ]
   vi.useFakeTimers()
   try {
-    for (const settle of outcomes) {
+    for (const { settle, first: expected } of outcomes) {
       const late = Promise.withResolvers<string>()
       const replies = [() => late.promise, never, async () => dragonfly]
       let asked = 0
       const guard = createScriptGuard(() => (replies[asked++] as () => Promise<string>)(), undefined)
-      const first = guard.prove().catch(() => {})
+      const first = Promise.allSettled([guard.prove()])
       vi.setSystemTime(Date.now() + 1001)
       void guard.prove()
       settle(late)
-      await first
+      expect(await first).toMatchObject([expected])
       void guard.prove()
       expect(asked).toBe(2)
       vi.setSystemTime(Date.now() + 1001)

@@ -294,7 +294,7 @@ export const mutants: readonly Mutant[] = [
   ),
   personal('a page that changes its session is not stored', 'if (saved) limits.push(() => false)', ''),
   personal('nor when it is refreshed', 'if (isPersonal && response.status >= 200) forbidStoring(response.headers)', ''),
-  personal('its cookie is not stored with a 304', ', ...takeCookies(response))', ')'),
+  personal('its cookie is not stored with a 304', ', ...takeCookies(response)]', ']'),
   cookie(
     'a cookie is sent with another response too',
     '(await opened.save(call)) ?? cookie',
@@ -303,7 +303,7 @@ export const mutants: readonly Mutant[] = [
   cookie('a session that cannot be saved stops no purge', '.catch(fail)', ''),
   cookie('a session of a mounted application counts', 'isFailed || hasOne ||', 'isFailed ||'),
   personal('a personal page gets no lifetime', 'isAdded(field) && !isPersonal', 'isAdded(field)'),
-  personal('a cookie that comes late is sent', 'cookies.push(...saved.map(cookieField), ', 'cookies.push('),
+  personal('a cookie that comes late is sent', '...saved.map(cookieField), ', ''),
   of('adapters/hono/cache-response.ts', STACKS)(
     'a mounted application finds that its cache waits for it',
     'asking.get(c) ?? asking.get(c.req.raw)',

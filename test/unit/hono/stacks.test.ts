@@ -7,23 +7,9 @@ import { Hono } from 'hono'
 import { compress } from 'hono/compress'
 import { etag } from 'hono/etag'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { lengthOf, storeWithParts } from '../http/support.ts'
 
 const URL_A = 'https://a.example/a'
-const lengthOf = async (response: Response): Promise<number> => (await response.arrayBuffer()).byteLength
-
-/** A store that notes the keys of the parts of large bodies. */
-function storeWithParts() {
-  const parts: string[] = []
-  const memory: AtomicStore = memoryStore()
-  const store: AtomicStore = {
-    ...memory,
-    async setBytes(key, ...rest) {
-      parts.push(key)
-      await memory.setBytes?.(key, ...rest)
-    },
-  }
-  return { memory, store, parts }
-}
 
 const storyOf = (response: Response): string => response.headers.get('cache-status') ?? ''
 

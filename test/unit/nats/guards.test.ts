@@ -90,9 +90,14 @@ describe('a request', () => {
     const late = requests.ask(read, limits(100))
     const realNow = Date.now.bind(Date)
     vi.spyOn(Date, 'now').mockImplementation(() => realNow() - 3_600_000)
-    const others = setInterval(() => requests.ask(read, limits(50)).catch(() => {}), 10)
+    const others: Promise<unknown>[] = []
+    const sending = setInterval(
+      () => others.push(expect(requests.ask(read, limits(50))).rejects.toMatchObject({ code: 'TIMEOUT' })),
+      10,
+    )
     await expect(late).rejects.toMatchObject({ code: 'TIMEOUT' })
-    clearInterval(others)
+    clearInterval(sending)
+    await Promise.all(others)
     vi.restoreAllMocks()
   })
   it('is settled when the connection ends, and says of a write that it may have run', async () => {
