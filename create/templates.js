@@ -92,7 +92,7 @@ npm run deploy
 \`\`\`
 `,
   }),
-  next: ['npm run store    # in a terminal of its own; needs no Redis', 'npm run dev'],
+  next: ['npm run store    # in another terminal; needs no Redis', 'npm run dev'],
 }
 
 const next = {
