@@ -102,6 +102,11 @@ function writePackage(home: string): void {
 /** The tests that must fail for a mutant, as its list names them. */
 const testsOf = ({ killedBy }: Mutant): readonly string[] => (killedBy === 'simulation' ? [] : killedBy)
 
+/** The test files for `mutants` in the copy that is called `name`. */
+export const testFiles = (folder: string, name: string, mutants: readonly Mutant[]): string[] => [
+  ...new Set(mutants.flatMap(testsOf).map((test) => join(folder, name, 'test/unit', test.split(' > ')[0] ?? ''))),
+]
+
 /**
  * Makes a Vitest project in `folder`: `none/` has the sources unchanged with the tests of all mutants, `m0/`, `m1/` and so on
  * have one mutant each with its tests. Node loads the sources by itself, as Vite would take longer to transform them than
@@ -109,7 +114,7 @@ const testsOf = ({ killedBy }: Mutant): readonly string[] => (killedBy === 'simu
  */
 export function makeCopies(folder: string, mutants: readonly Mutant[]): void {
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-  cpSync(join(root, 'test/mutants/first-failure.ts'), join(folder, 'first-failure.ts'))
+  for (const file of ['first-failure.ts', 'progress.ts']) cpSync(join(root, 'test/mutants', file), join(folder, file))
   const config = `{ test: { setupFiles: ['./first-failure.ts'], server: { deps: { external: [/\\/(src|adapters)\\//] } } } }`
   write(join(folder, 'vitest.config.mjs'), `export default ${config}\n`)
 

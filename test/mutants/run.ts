@@ -4,7 +4,6 @@
  * with `tags` in their names or in the names of their files. `--pins` runs nothing: it only checks that the text of every mutant
  * is in its file exactly once, and that the changed file is still a program.
  */
-import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -13,14 +12,22 @@ import { fileURLToPath } from 'node:url'
 import { changed } from '../simulation/build.ts'
 import { play } from '../simulation/play.ts'
 import known from '../simulation/seeds.json' with { type: 'json' }
-import { makeCopies } from './copies.ts'
+import { makeCopies, testFiles } from './copies.ts'
 import { allMutants, type Mutant } from './mutants.ts'
+import { type HowToRun, runFiles } from './run-files.ts'
 
 /** Each mutant of the simulation fails under one of these seeds, or survives. */
 const SEEDS = [...known, ...Array.from({ length: 300 }, (_, i) => i + 1)]
 const AT_ONCE = 2
 /** Twice as many, since tests wait for timers much of the time. */
 const FILES_AT_ONCE = 2 * AT_ONCE
+/** Mutants that share the processes of one run: a process keeps the modules of all it has run in memory. */
+const BATCH = 100
+/**
+ * A lease that nobody releases ends after six seconds, and a call without a reply after five: a test that then passes, late, must
+ * have failed before.
+ */
+const TIMEOUTS = { testTimeoutMs: 4000, fileTimeoutMs: 30_000 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 if (process.argv[2] === '--pins') {
@@ -50,18 +57,6 @@ const tell = (mutant: Mutant, by: string | undefined): void => {
   console.log(`${by === undefined ? 'SURVIVED' : 'killed  '} ${mutant.file}: ${mutant.guard}${by ? ` — ${by}` : ''}`)
 }
 
-interface Result {
-  readonly name: string
-  readonly status: string
-  readonly assertionResults: readonly {
-    readonly status: string
-    readonly title: string
-    /** Milliseconds; absent if it did not run. */
-    readonly duration?: number | null
-    readonly failureMessages?: readonly string[]
-  }[]
-}
-
 // A mutant whose text is no longer in its file is reported before anything runs.
 for (const mutant of wanted) changed(readFileSync(join(root, mutant.file), 'utf8'), mutant)
 
@@ -77,50 +72,40 @@ async function simulateAll(list: readonly Mutant[]): Promise<void> {
   await Promise.all(Array.from({ length: AT_ONCE }, lane))
 }
 
-/** Runs test files of the Vitest project in `folder`, all of them by default. */
-function run(folder: string, timeoutMs: number, ...which: readonly string[]): readonly Result[] {
-  const output = join(folder, 'report.json')
-  // Where CI is set, vitest takes `it.only` for a mistake unless it is allowed.
-  const how = ['run', '--root', folder, '--allowOnly', '--no-isolate', '--maxWorkers', `${FILES_AT_ONCE}`]
-  const report = ['--testTimeout', `${timeoutMs}`, '--reporter', 'json', '--outputFile', output]
-  const args = [join(root, 'node_modules/vitest/vitest.mjs'), ...how, ...report, ...which]
-  spawnSync(process.execPath, args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
-  return (JSON.parse(readFileSync(output, 'utf8')) as { testResults: readonly Result[] }).testResults
+/** Throws if a test of `list` fails over the unchanged copy of the sources. */
+async function checkUnchanged(list: readonly Mutant[], how: HowToRun): Promise<void> {
+  const patient = { ...how, testTimeoutMs: 60_000, fileTimeoutMs: 300_000 }
+  const results = await runFiles(testFiles(how.folder, 'none', list), patient)
+  const failed = [...results].filter(([, { failure }]) => failure).map(([file]) => file)
+  // Files share a process here, so one may have left a timer to the next. A real failure also shows when its file runs alone.
+  for (const [file, { failure }] of await runFiles(failed, { ...patient, filesAtOnce: 1 }))
+    if (failure) throw new Error(`unchanged, ${relative(how.folder, file)} fails: ${failure.title}: ${failure.message}`)
 }
 
-/** Runs the tests over an unchanged copy of the sources, and then over one copy for each mutant, all in one run. */
-function testAll(list: readonly Mutant[]): void {
+/** Runs the tests of each mutant over its copy of the sources. */
+async function testAll(list: readonly Mutant[]): Promise<void> {
   if (list.length === 0) return
   const folder = mkdtempSync(join(tmpdir(), 'hither-mutants-'))
-  try {
-    makeCopies(folder, list)
-    const failures = (results: readonly Result[], name: string): string[] =>
-      results
-        .filter((file) => relative(folder, file.name).startsWith(`${name}/`))
-        .flatMap((file) => {
-          const failed = file.assertionResults
-            .filter(({ status }) => status === 'failed')
-            .map(({ title, failureMessages = [] }) => `${title}${name === 'none' ? `: ${failureMessages[0]}` : ''}`)
-          return failed.length === 0 && file.status === 'failed' ? ['an error outside every test'] : failed
-        })
-    // The unchanged copy runs by itself: a mutant that never ends would hold it up.
-    let sound = run(folder, 30_000, 'none/')
-    const slowestMs = Math.max(...sound.flatMap((file) => file.assertionResults.map(({ duration }) => duration ?? 0)))
-    const failed = sound.filter(({ status }) => status === 'failed').map(({ name }) => relative(folder, name))
-    // Files share a process here, so one may have left a timer to the next. A real failure also shows when its file runs alone.
-    if (failed.length > 0) sound = run(folder, 60_000, ...failed)
-    const unchanged = failures(sound, 'none')
-    if (unchanged.length > 0) throw new Error(`unchanged, this fails: ${unchanged.join(', ')}`)
-    // A test that is merely slow, as all are where the machine is busy, must not count as one that fails. Nor may one that hangs take long.
-    const timeoutMs = Math.min(Math.max(4000, 3 * slowestMs), 8000)
-    const results = run(folder, timeoutMs, '--exclude', 'none/**')
-    for (const [i, mutant] of list.entries()) tell(mutant, failures(results, `m${i}`)[0])
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const how = { folder, vitest: join(root, 'node_modules/vitest/vitest.mjs'), filesAtOnce: FILES_AT_ONCE, ...TIMEOUTS }
+  makeCopies(folder, list)
+  await checkUnchanged(list, how)
+  const copies = list.map((mutant, i) => ({ mutant, files: testFiles(folder, `m${i}`, [mutant]) }))
+  for (let from = 0; from < copies.length; from += BATCH) {
+    const batch = copies.slice(from, from + BATCH)
+    const results = await runFiles(
+      batch.flatMap(({ files }) => files),
+      how,
+    )
+    for (const { mutant, files } of batch) {
+      const [failure] = files.flatMap((file) => results.get(file)?.failure ?? [])
+      tell(mutant, failure?.title)
+    }
   }
 }
 
-testAll(wanted.filter(({ killedBy }) => killedBy !== 'simulation'))
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+await testAll(wanted.filter(({ killedBy }) => killedBy !== 'simulation'))
 await simulateAll(wanted.filter(({ killedBy }) => killedBy === 'simulation'))
 console.log(`mutants: ${wanted.length - survivors.length} of ${wanted.length} killed`)
 process.exitCode = survivors.length > 0 ? 1 : 0
