@@ -543,7 +543,7 @@ export const mutants: readonly Mutant[] = [
     '',
     ['cache/near.test.ts'],
   ),
-  pull('a change is added to the log', 'if (!isDue) queueMicrotask(append)', ''),
+  pull('a change is added to the log', 'if (!isDue) queueMicrotask(append)', '', ['cache/near.test.ts']),
   // Writes that failed, or whose reply was lost
   near(
     'a delete that failed is remembered',

@@ -271,6 +271,7 @@ describe('the codec of values', () => {
     expect(() => decodeJson(text('{},', 500_001), 'j')).toThrow(SyntaxError)
     const many = Array.from({ length: 1_000_001 }, () => 10)
     expect(() => encodeJson(many)).toThrow(refused)
+    expect(() => encodeJson([many.slice(0, 500_001), many.slice(0, 500_001)])).toThrow(refused)
   })
   it('does not take the brackets and commas of text for elements', () => {
     for (const text of [',[{'.repeat(700_000), '\\'.repeat(600_000), `"${'\\"[,'.repeat(500_000)}`]) {
