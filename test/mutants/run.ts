@@ -21,8 +21,8 @@ const SEEDS = [...known, ...Array.from({ length: 300 }, (_, i) => i + 1)]
 const AT_ONCE = 2
 /** Twice as many, since tests wait for timers much of the time. */
 const FILES_AT_ONCE = 2 * AT_ONCE
-/** Mutants that share the processes of one run: a process keeps the modules of all it has run in memory. */
-const BATCH = 100
+/** The most mutants that share a process, which keeps the modules of all it has run in memory. */
+const BATCH = 40
 /**
  * A lease that nobody releases ends after six seconds, and a call without a reply after five: a test that then passes, late, must
  * have failed before.
@@ -60,17 +60,20 @@ const tell = (mutant: Mutant, by: string | undefined): void => {
 // A mutant whose text is no longer in its file is reported before anything runs.
 for (const mutant of wanted) changed(readFileSync(join(root, mutant.file), 'utf8'), mutant)
 
-async function simulateAll(list: readonly Mutant[]): Promise<void> {
-  let next = 0
+/** Does `work` for each of `items`, for so many at once. */
+async function each<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
+  const left = [...items]
   const lane = async (): Promise<void> => {
-    while (next < list.length) {
-      const mutant = list[next++] as Mutant
-      const { failures } = await play(SEEDS, { threads: 1, change: mutant })
-      tell(mutant, failures[0] && `seed ${failures[0].seed}: ${failures[0].fault}`)
-    }
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item)
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, lane))
+  await Promise.all(Array.from({ length: atOnce }, lane))
 }
+
+const simulateAll = (list: readonly Mutant[]): Promise<void> =>
+  each(list, AT_ONCE, async (mutant) => {
+    const { failures } = await play(SEEDS, { threads: 1, change: mutant })
+    tell(mutant, failures[0] && `seed ${failures[0].seed}: ${failures[0].fault}`)
+  })
 
 /** Throws if a test of `list` fails over the unchanged copy of the sources. */
 async function checkUnchanged(list: readonly Mutant[], how: HowToRun): Promise<void> {
@@ -91,17 +94,18 @@ async function testAll(list: readonly Mutant[]): Promise<void> {
   makeCopies(folder, list)
   await checkUnchanged(list, how)
   const copies = list.map((mutant, i) => ({ mutant, files: testFiles(folder, `m${i}`, [mutant]) }))
-  for (let from = 0; from < copies.length; from += BATCH) {
-    const batch = copies.slice(from, from + BATCH)
-    const results = await runFiles(
-      batch.flatMap(({ files }) => files),
-      how,
-    )
+  const size = Math.min(BATCH, Math.ceil(copies.length / FILES_AT_ONCE))
+  const batches = Array.from({ length: Math.ceil(copies.length / size) }, (_, i) =>
+    copies.slice(i * size, (i + 1) * size),
+  )
+  await each(batches, FILES_AT_ONCE, async (batch) => {
+    const all = batch.flatMap(({ files }) => files)
+    const results = await runFiles(all, { ...how, filesAtOnce: 1 })
     for (const { mutant, files } of batch) {
       const [failure] = files.flatMap((file) => results.get(file)?.failure ?? [])
       tell(mutant, failure?.title)
     }
-  }
+  })
 }
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
