@@ -14,6 +14,8 @@ const session = of('src/session/session.ts', UNIT)
 const save = of('src/session/save.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
+  session('a rotation keeps what was changed in place', 'if (kept) noteChangedInPlace(state)\n', '\n'),
+  session('but not of a session that another has ended', 'if (kept) noteChangedInPlace', 'noteChangedInPlace'),
   fields('without its codec a value is none', 'CODED + JSON.stringify(text)', 'JSON.stringify(text)'),
   fields(
     'the first form of a coded value stays readable',

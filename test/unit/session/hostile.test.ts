@@ -195,6 +195,17 @@ describe('sessions: callers that do not wait', () => {
     expect([(await open()).get('a'), (await open()).get('b')]).toEqual([4, undefined])
     expect((await sessions.list('user:7')).length).toBe(1)
   })
+  it('saves what was changed in place before a rotation, unless another request has ended the session', async () => {
+    const sessions = make()
+    const cookie = await begin(sessions, { cart: ['a'], n: 1 })
+    const [first, late] = [await sessions.open(request(cookie)), await sessions.open(request(cookie))]
+    for (const session of [first, late]) {
+      ;(session.get('cart') as string[]).push('b')
+      await session.rotate()
+    }
+    const read = await sessions.open(request(cookieOf(await first.save())))
+    expect([read.get('cart'), read.get('n'), late.get('cart')]).toEqual([['a', 'b'], 1, undefined])
+  })
   it('saves what is changed in place after a save', async () => {
     const sessions = make()
     const cookie = await begin(sessions, { cart: ['a'], gone: ['x'] })
