@@ -134,7 +134,7 @@ async function fingerprintOf({ req }: Context): Promise<string> {
   const request = req.raw
   const { pathname, search } = new URL(request.url)
   // If a middleware before this one has read the body, such as a validator, Hono has kept the bytes.
-  const body = await (request.bodyUsed ? req : request.clone()).arrayBuffer()
+  const body = await (request.bodyUsed ? req.arrayBuffer().catch(bodyIsGone) : request.clone().arrayBuffer())
   const bytes = /^multipart\//i.test(req.header('content-type') ?? '') ? withoutBoundary(body) : body
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
   return [request.method, pathname + search, btoa(String.fromCharCode(...hash))].join(' ')
@@ -152,6 +152,10 @@ function problem(status: number, title: string, detail: string, headers: Headers
     status,
     headers: { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store', ...headers },
   })
+}
+
+function bodyIsGone(): never {
+  throw invalid('the body was read from c.req.raw before idempotency(): read it by c.req, such as c.req.text()')
 }
 
 function invalid(message: string): HitherError {

@@ -28,6 +28,8 @@ export interface Fields {
 /** Prefix of the stored name of a flash field. Other fields have a dot, so that the two kinds cannot share a name. */
 export const FLASH = '!'
 export const FIELD = '.'
+/** Mark of a stored value that a codec has made. */
+const CODED = 'c'
 
 /** The stored name of a field. It has no control characters. */
 export function fieldName(kind: typeof FLASH | typeof FIELD, name: string): string {
@@ -55,7 +57,7 @@ export function createFields<T>({ codec, schema }: { readonly codec?: Codec; rea
       const put = (name: string, raw: unknown): void => void open.set(name, { raw, value: raw })
       try {
         for (const [name, text] of fields) {
-          const raw = decodeMember(codec ? (JSON.parse(text) as string) : text, place(key, name), codec)
+          const raw = decodeMember(codec ? unquoted(text) : text, place(key, name), codec)
           // Takes the field's place in the map now, so that the map keeps the stored order.
           put(name, undefined)
           if (raw instanceof Promise) late.push(raw.then((value) => put(name, value)))
@@ -73,8 +75,8 @@ export function createFields<T>({ codec, schema }: { readonly codec?: Codec; rea
     },
     encode(key, name, value) {
       const text = encodeMember(value, place(key, name), codec)
-      if (text instanceof Promise) return text.then((late) => JSON.stringify(late))
-      return codec ? JSON.stringify(text) : text
+      if (text instanceof Promise) return text.then(quoted)
+      return codec ? quoted(text) : text
     },
     async check(fields) {
       const result = await schema?.['~standard'].validate(dataOf(fields))
@@ -86,6 +88,11 @@ export function createFields<T>({ codec, schema }: { readonly codec?: Codec; rea
     },
   }
 }
+
+/** A codec's text without control characters. The mark makes it no JSON, which would be a value to a process without the codec. */
+const quoted = (text: string): string => CODED + JSON.stringify(text)
+/** The codec's text again. The first form had no mark. */
+const unquoted = (text: string): string => JSON.parse(text.startsWith(CODED) ? text.slice(1) : text)
 
 /** Text that is the same for equal data. '' for data that JSON cannot hold: changes of it in place go unseen. */
 export function snapshotOf(value: unknown): string {

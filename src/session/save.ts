@@ -63,7 +63,7 @@ export async function save(
 }
 
 /** Adds to `changed` the objects that were read and then changed in place. */
-function noteChangedInPlace({ changed, snapshots, stored }: State): void {
+export function noteChangedInPlace({ changed, snapshots, stored }: State): void {
   for (const [name, before] of snapshots) {
     const value = stored.get(name)?.value
     if (!changed.has(name) && snapshotOf(value) !== before) changed.set(name, { value })

@@ -6,7 +6,7 @@ import { FIELD, FLASH, fieldName, type OpenField, snapshotOf } from './fields.ts
 import type { SessionMaker } from './maker.ts'
 import { rotateSession } from './operations.ts'
 import { parseRecord } from './record.ts'
-import { save } from './save.ts'
+import { noteChangedInPlace, save } from './save.ts'
 import { forget, type State } from './state.ts'
 import type { Session } from './types.ts'
 
@@ -76,6 +76,7 @@ export function createSession<T>(maker: SessionMaker, device: string, found?: Fo
     const args = [digestOf(nextId), maker.idleMs] as const
     const record = parseRecord(await store.run(rotateSession, place.key, args, call))
     const kept = record && (await fields.open(place.key, record.fields))
+    if (kept) noteChangedInPlace(state)
     // If another request has ended the session, its data and its subject are gone.
     forget(state)
     if (!record || !kept) return

@@ -1,16 +1,17 @@
 // Consumers of a stream that share its entries. `consume` is the loop of one consumer. Each round it asks its source for
-// entries, moves poisoned ones to their own stream, and yields the rest. `createSource` chooses what to read: (1) this
+// entries, moves poisoned ones to their own stream, and yields the rest. `stream-source.ts` chooses what to read: (1) this
 // consumer's own pending entries, at its start and again after an error; (2) every `claimAfter / 2`, entries that others left
 // pending; (3) new entries, waiting on the server over TCP. When nothing comes and the source cannot wait, and
-// after an error that may pass, the loop sleeps for a pause that grows.
-import { isHitherError, StoreRejectedError } from '../errors.ts'
+// after an error that may pass, the loop sleeps for a pause that grows. While the loop's caller works on one entry, the others
+// that were read with it wait in `rows`: the source keeps other consumers from taking them over.
+import { isHitherError } from '../errors.ts'
 import { checkFunction, checkNames, checkOneOf, checkSignal, checkWhole, invalid } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
-import { now, sleep } from '../runtime/clock.ts'
+import { sleep } from '../runtime/clock.ts'
 import type { Call } from '../store/store.ts'
-import type { Wire } from '../store/transport.ts'
 import { checkList, isOne, type Place, placeOf, toList, toNumber, toPairs, toText } from './place.ts'
-import { type EntryRow, FIELD, firstStream, openRows, type StreamEntry } from './stream-entries.ts'
+import { FIELD, type StreamEntry } from './stream-entries.ts'
+import { type Consumer, createSource, type Delivered, type Group, refusalOf } from './stream-source.ts'
 
 export interface StreamGroupOptions {
   /** Where a new group begins: at the first entry, or at the first one that is appended from now on. @default 'start' */
@@ -20,11 +21,14 @@ export interface StreamGroupOptions {
 export interface ConsumeOptions {
   /** Names this consumer; only one at a time may run under a name. It first gets the entries that it left unacknowledged. */
   readonly consumer: string
-  /** Takes over entries that another consumer has left unacknowledged for this long. @default never */
+  /**
+   * Takes over entries that another consumer has left unacknowledged for this long. Should be the same for all consumers of a
+   * group, and at least twice as long as the work on one entry takes. @default never
+   */
   readonly claimAfter?: Duration
   /** Entries asked for at once. @default 16 */
   readonly batch?: number
-  /** Ends the loop, which then rejects with the signal's reason. */
+  /** Ends the loop before its next entry; it then rejects with the signal's reason. */
   readonly signal?: AbortSignal
   /**
    * Moves an entry that was delivered more than `after` times to the stream at the key `to`, and acknowledges it. An entry that
@@ -80,8 +84,6 @@ const FIRST_PAUSE_MS = 50
 const LAST_PAUSE_MS = 2000
 /** Refusals of a server that pass: it loads, fails over, or is full. */
 const PASSING = /^(LOADING|READONLY|UNBLOCKED|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|BUSY|OOM|MISCONF)$/
-/** Longest wait on the server in one command: short, so that entries of dead consumers can be claimed in between. */
-const WAIT_MS = 5000
 
 export function groupAt<T>(place: Place<T>, name: string, options: StreamGroupOptions = {}): StreamGroup<T> {
   checkName(name, 'a group')
@@ -139,29 +141,7 @@ async function orAbsent<R>(asked: Promise<R>, absent: R): Promise<R> {
   }
 }
 
-/** The refusal of the server in an error, or in the cause of a transaction's error. */
-function refusalOf(error: unknown): StoreRejectedError | undefined {
-  return [error, (error as Error | undefined)?.cause].find((one) => one instanceof StoreRejectedError)
-}
-
-function orNoGroup(error: unknown): undefined {
-  if (refusalOf(error)?.reply !== 'NOGROUP') throw error
-}
-
 const isPassing = (error: unknown): boolean => PASSING.test(refusalOf(error)?.reply ?? '')
-
-interface Group<T> extends Pick<StreamGroup<T>, 'create' | 'ack'> {
-  readonly place: Place<T>
-  readonly name: string
-}
-
-/** The checked options of `consume`, durations in milliseconds. */
-interface Consumer {
-  readonly consumer: string
-  readonly claimMs: number | undefined
-  readonly count: number
-  readonly call: Call
-}
 
 async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGenerator<GroupEntry<T>, void, undefined> {
   checkNames('consume', options ?? null, ['consumer', 'claimAfter', 'batch', 'signal', 'poison', 'onError'])
@@ -182,123 +162,38 @@ async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGener
   }
   const source = createSource(group, settings)
   let pauseMs = FIRST_PAUSE_MS
+  /** Entries that were read and not yielded yet. */
+  let rows: Delivered<T>[] = []
   for (;;) {
     signal?.throwIfAborted()
-    let rows: Delivered<T>[]
     try {
-      rows = await source.next()
-      if (poison) rows = await moveAway(group, rows, poison, settings.call)
+      if (rows.length > 0) rows = await source.keep(rows)
+      else {
+        rows = await source.next()
+        if (poison) rows = await moveAway(group, rows, poison, settings.call)
+      }
     } catch (error) {
       if (signal?.aborted) throw signal.reason
       // A TIMEOUT of a command that must not be sent twice is not `retryable`. The loop may continue all the same.
       if (!isHitherError(error) || !(error.retryable || error.code === 'TIMEOUT' || isPassing(error))) throw error
       onError?.(error)
       // The lost reply may have delivered entries. They are pending now, and are read first.
+      rows = []
       source.restart()
       await sleep(pauseMs, signal)
       pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)
       continue
     }
-    for (const row of rows) {
+    const row = rows.shift()
+    if (row || source.waits()) pauseMs = FIRST_PAUSE_MS
+    if (row) {
       if (!('value' in row)) throw row.error
       const { id, value, deliveries } = row
       yield { id, value, deliveries, ack: async (call) => (await group.ack([id], call)) === 1 }
-    }
-    if (rows.length > 0 || source.waits()) pauseMs = FIRST_PAUSE_MS
-    else {
+    } else if (!source.waits()) {
       await sleep(pauseMs, signal)
       pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)
     }
-  }
-}
-
-type Delivered<T> = EntryRow<T> & Pick<GroupEntry<T>, 'deliveries'>
-
-/** Where a consumer's entries come from: its own pending ones, then at times those that others left pending, then new ones. */
-interface Source<T> {
-  /** The next entries; empty where there are none at the moment. */
-  next(): Promise<Delivered<T>[]>
-  /** Begins again with the entries that this consumer has not acknowledged. */
-  restart(): void
-  /** Whether `next` waits on the server when there is nothing. */
-  waits(): boolean
-}
-
-function createSource<T>(group: Group<T>, { consumer, claimMs, count, call }: Consumer): Source<T> {
-  const { place, name } = group
-  let { waits } = place
-  const waitMs = Math.min(WAIT_MS, claimMs ?? WAIT_MS)
-  /** The id after which this consumer's own pending entries are read; undefined when there are no more. */
-  let ownAfter: string | undefined = '0'
-  let claimFrom = '0-0'
-  let claimAtMs = 0
-
-  const readGroup = (after: string, block: boolean): Promise<Wire> => {
-    const head = ['XREADGROUP', 'GROUP', name, consumer, 'COUNT', count]
-    return block
-      ? place.wait({ waitMs, verb: [...head, 'BLOCK', waitMs, 'STREAMS'], parts: [after] }, firstStream, call)
-      : place.write([...head, 'STREAMS'], [after], firstStream, call)
-  }
-  /** Adds the delivery counts to entries that were delivered before: 2 (at least) where XPENDING no longer lists the entry. */
-  const withDeliveries = async (reply: Wire): Promise<Delivered<T>[]> => {
-    const entries = await openRows(place, toList(reply))
-    const times = (id: string): Promise<number> =>
-      place.read('XPENDING', [name, id, id, 1], (rows) => Number(toList(toList(rows)[0] ?? null)[3] ?? 2), call)
-    // One XPENDING for each entry, since a range of ids may include others. They still share one round trip.
-    const counts = await Promise.all(entries.map(({ id }) => times(id)))
-    return entries.map((entry, i) => ({ ...entry, deliveries: counts[i] as number }))
-  }
-  const own = async (after: string): Promise<Delivered<T>[]> => {
-    const reply = await readGroup(after, false)
-    const rows = toList(reply)
-    const lastRow = toList(rows.at(-1) ?? null)
-    ownAfter = rows.length < count ? undefined : String(lastRow[0])
-    // Entries that were deleted meanwhile cannot be delivered. Unless they are acknowledged, they stay pending for ever.
-    const gone = rows.map(toList).flatMap(([id, fields]) => (fields ? [] : [String(id)]))
-    await group.ack(gone, call)
-    return withDeliveries(reply)
-  }
-  const claim = async (idleMs: number): Promise<Delivered<T>[]> => {
-    const [next, rows] = await place.write(
-      'XAUTOCLAIM',
-      [name, consumer, idleMs, claimFrom, 'COUNT', count],
-      toList,
-      call,
-    )
-    claimFrom = String(next ?? '0-0')
-    if (claimFrom === '0-0') claimAtMs = now() + idleMs / 2
-    return withDeliveries(rows ?? null)
-  }
-  const next = async (): Promise<Delivered<T>[]> => {
-    while (ownAfter !== undefined) {
-      const entries = await own(ownAfter)
-      if (entries.length > 0) return entries
-    }
-    if (claimMs !== undefined && now() >= claimAtMs) {
-      const entries = await claim(claimMs)
-      if (entries.length > 0) return entries
-    }
-    const fresh = await readGroup('>', waits).catch((error) => {
-      // Over ioredis, a server that turns out to be a node of a Cluster supports no calls that wait.
-      if (!waits || error.code !== 'UNSUPPORTED') throw error
-      waits = false
-      return readGroup('>', false)
-    })
-    return (await openRows(place, toList(fresh))).map((entry) => ({ ...entry, deliveries: 1 }))
-  }
-  return {
-    waits: () => waits,
-    restart: () => {
-      ownAfter = '0'
-    },
-    async next() {
-      const rows = await next().catch(orNoGroup)
-      if (rows) return rows
-      // The group is created only now, since a full server refuses XGROUP CREATE even for a group that exists.
-      await group.create(call)
-      // The stream may be deleted again meanwhile: the next call creates the group once more.
-      return (await next().catch(orNoGroup)) ?? []
-    },
   }
 }
 

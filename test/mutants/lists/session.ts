@@ -14,6 +14,14 @@ const session = of('src/session/session.ts', UNIT)
 const save = of('src/session/save.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
+  session('a rotation keeps what was changed in place', 'if (kept) noteChangedInPlace(state)\n', '\n'),
+  session('but not of a session that another has ended', 'if (kept) noteChangedInPlace', 'noteChangedInPlace'),
+  fields('without its codec a value is none', 'CODED + JSON.stringify(text)', 'JSON.stringify(text)'),
+  fields(
+    'the first form of a coded value stays readable',
+    'text.startsWith(CODED) ? text.slice(1) : text',
+    'text.slice(1)',
+  ),
   expressSession('what has no cookie is no session of express', 'data?.cookie ? data : null', 'data'),
   expressSession(
     'what is no JSON is no session of express',

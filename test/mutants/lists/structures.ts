@@ -7,6 +7,8 @@ const place = of('src/structures/place.ts', UNIT)
 const waiting = of('src/store/wait-on.ts', UNIT)
 const batch = of('src/structures/batch.ts', UNIT)
 const group = of('src/structures/stream-group.ts', UNIT)
+const source = of('src/structures/stream-source.ts', UNIT)
+const slow = of('src/structures/stream-source.ts', ['structures/slow-consumers.test.ts'])
 const stream = of('src/structures/stream.ts', UNIT)
 const hash = of('src/structures/hash.ts', UNIT)
 const list = of('src/structures/list.ts', UNIT)
@@ -90,7 +92,7 @@ export const mutants: readonly Mutant[] = [
     'if (!group.place.keyOf(poison.to))',
   ),
   group('no option of a consumer is dropped', "  checkNames('consume', options ?? null,", '  void (options ?? null,'),
-  group('an entry that comes again is marked', 'deliveries: counts[i] as number', 'deliveries: 1'),
+  source('an entry that comes again is marked', 'deliveries: counts[i] as number', 'deliveries: 1'),
   group('poison is moved', 'row.deliveries <= after', 'true'),
   group(
     'what cannot be read is moved',
@@ -115,22 +117,37 @@ export const mutants: readonly Mutant[] = [
   ),
   group('what a server refuses for a while is waited out', ' || isPassing(error))', ')'),
   group('what it refuses for good is not', "PASSING.test(refusalOf(error)?.reply ?? '')", 'true'),
-  group('a group is made where there is none', '      await group.create(call)\n', ''),
-  group('and only there', "  if (refusalOf(error)?.reply !== 'NOGROUP') throw error\n", ''),
-  group('a call that waits and is not there is not made again', '      waits = false\n', ''),
-  group(
+  source('a group is made where there is none', '      await group.create(call)\n', ''),
+  source('and only there', "  if (refusalOf(error)?.reply !== 'NOGROUP') throw error\n", ''),
+  source('a call that waits and is not there is not made again', '      waits = false\n', ''),
+  source(
     'what is refused otherwise is not read once more',
     "if (!waits || error.code !== 'UNSUPPORTED') throw error",
     '',
   ),
-  group('what was deleted is pending no more', '    await group.ack(gone, call)\n', ''),
-  group(
+  source('what was deleted is pending no more', '    await group.ack(gone, call)\n', ''),
+  source(
     'a group in a transaction is there or not as elsewhere',
     '[error, (error as Error | undefined)?.cause].find(',
     '[error].find(',
     ['structures/structures.test.ts'],
   ),
   group('after a lost reply what was given is read first', '      source.restart()\n', ''),
+  slow('a consumer that works keeps its batch', 'idleMs < claimMs / 2) return rows', 'idleMs > 0) return rows'),
+  slow('and takes nothing back that another has taken over', 'Math.floor(idleMs - claimMs / 2)', '0'),
+  slow('and works on nothing that another has', 'rows.filter(({ id }) => kept.has(id))', 'kept.size > 9 ? [] : rows'),
+  slow('and goes on where its group was deleted', 'claiming.catch(orNoGroup)', 'claiming'),
+  slow(
+    'what others left is taken over after the clock was set back',
+    'claimAtMs = elapsedMs() + idleMs / 2',
+    'claimAtMs = Date.now() + idleMs / 2',
+  ),
+  group(
+    'a signal ends a loop within a batch',
+    '    signal?.throwIfAborted()\n    try {',
+    '    if (rows.length === 0) signal?.throwIfAborted()\n    try {',
+    ['structures/slow-consumers.test.ts'],
+  ),
   place('the signal of a call that waits is one', '      checkSignal(call?.signal)\n', '', SIGNAL),
   batch('that of a transaction is one', '  checkSignal(call?.signal)\n', '', SIGNAL),
   sorted('an end of a range is one', 'above !== undefined && below !== undefined', 'false'),

@@ -334,6 +334,18 @@ describe('the middleware idempotency', () => {
       ])
     },
   )
+  it('says what to do where the body was read past Hono', async () => {
+    const app = new Hono()
+      .onError((error, c) => c.text(error instanceof HitherError ? error.code : String(error), 500))
+      .use(async (c, next) => {
+        await c.req.raw.text()
+        await next()
+      })
+      .use(idempotency({ idempotency: createIdempotency({ store: memoryStore() }), scope: () => 'u' }))
+      .post('/', (c) => c.text('ran'))
+    const response = await app.request('/', { method: 'POST', headers: { 'Idempotency-Key': 'k' }, body: '1' })
+    expect(await response.text()).toBe('INVALID_ARGUMENT')
+  })
   it('sends events as they come', async () => {
     const { send, runs } = appWith()
     const response = await send('/events')

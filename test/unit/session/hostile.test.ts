@@ -195,6 +195,17 @@ describe('sessions: callers that do not wait', () => {
     expect([(await open()).get('a'), (await open()).get('b')]).toEqual([4, undefined])
     expect((await sessions.list('user:7')).length).toBe(1)
   })
+  it('saves what was changed in place before a rotation, unless another request has ended the session', async () => {
+    const sessions = make()
+    const cookie = await begin(sessions, { cart: ['a'], n: 1 })
+    const [first, late] = [await sessions.open(request(cookie)), await sessions.open(request(cookie))]
+    for (const session of [first, late]) {
+      ;(session.get('cart') as string[]).push('b')
+      await session.rotate()
+    }
+    const read = await sessions.open(request(cookieOf(await first.save())))
+    expect([read.get('cart'), read.get('n'), late.get('cart')]).toEqual([['a', 'b'], 1, undefined])
+  })
   it('saves what is changed in place after a save', async () => {
     const sessions = make()
     const cookie = await begin(sessions, { cart: ['a'], gone: ['x'] })
@@ -331,6 +342,25 @@ describe('sessions: codecs and schemas', () => {
     read.set('a', 2)
     await read.save()
     expect((await frozen.open(request(cookie))).get('a')).toBe(2)
+  })
+  it('what was stored without the codec is no session, nor is what was stored with one that is gone', async () => {
+    const store = memoryStore()
+    const codec = {
+      mark: 'X',
+      encode: (value: unknown) => JSON.stringify(value),
+      decode: (text: string) => JSON.parse(text),
+    }
+    const [plain, coded] = [make({ store }), make({ store, codec })]
+    const text = await begin(plain, { a: 'text' })
+    const number = await begin(plain, { a: 7 })
+    const hidden = await begin(coded, { a: 'hidden' })
+    const opened = [coded.open(request(text)), coded.open(request(number)), plain.open(request(hidden))]
+    expect((await Promise.all(opened)).map(({ isNew }) => isNew)).toEqual([true, true, true])
+    expect((await coded.open(request(hidden))).get('a')).toBe('hidden')
+    // The first form had no mark.
+    const get: typeof store.get = async (key) => (await store.get(key))?.replace('\tc"', '\t"')
+    const first = make({ store: { ...store, get }, codec })
+    expect((await first.open(request(hidden))).get('a')).toBe('hidden')
   })
   it('a codec that fails stores nothing, and its error is passed on', async () => {
     const store = memoryStore()

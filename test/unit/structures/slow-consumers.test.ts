@@ -1,0 +1,86 @@
+import { embeddedStore } from 'hither/embedded'
+import { type ConsumeOptions, type GroupEntry, type StreamGroup, stream } from 'hither/structures'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+
+// Consumers of a group that work on one entry while others of the same batch wait. The clocks of the server and of the
+// process are the test's.
+
+afterEach(() => void vi.restoreAllMocks())
+
+async function setUp() {
+  const clock = { ms: 1_000_000_000 }
+  vi.spyOn(performance, 'now').mockImplementation(() => clock.ms)
+  const jobs = stream<number>({ store: embeddedStore({ now: () => clock.ms }) }, 'jobs')
+  for (const n of [1, 2, 3]) await jobs.append(n)
+  return { clock, jobs, group: jobs.group('g') }
+}
+
+const consume = (group: StreamGroup<number>, consumer: string, options?: Partial<ConsumeOptions>) =>
+  group.consume({ consumer, claimAfter: 1000, ...options })
+
+async function nextOf(consuming: AsyncIterator<GroupEntry<number>>): Promise<GroupEntry<number>> {
+  const { value } = await consuming.next()
+  return value
+}
+
+describe('consumers that work for long', () => {
+  it('keep the rest of what they have read', async () => {
+    const { clock, jobs, group } = await setUp()
+    const a = consume(group, 'a')
+    await (await nextOf(a)).ack()
+    clock.ms += 600
+    const second = await nextOf(a)
+    clock.ms += 600
+    await jobs.append(4)
+    const other = await nextOf(consume(group, 'b'))
+    expect([second.value, other.value, other.deliveries]).toEqual([2, 4, 1])
+    const third = await nextOf(a)
+    expect([third.value, third.deliveries]).toEqual([3, 1])
+  })
+  it('leave out what another has taken over meanwhile, whether it is done or not', async () => {
+    const { clock, jobs, group } = await setUp()
+    const a = consume(group, 'a')
+    await (await nextOf(a)).ack()
+    clock.ms += 1500
+    const b = consume(group, 'b')
+    const taken = await nextOf(b)
+    expect([taken.value, taken.deliveries]).toEqual([2, 2])
+    await taken.ack()
+    clock.ms += 10
+    await jobs.append(4)
+    expect((await nextOf(a)).value).toBe(4)
+    expect((await nextOf(b)).value).toBe(3)
+  })
+  it('go on if their group was deleted meanwhile', async () => {
+    const { clock, group } = await setUp()
+    const a = consume(group, 'a')
+    await nextOf(a)
+    clock.ms += 1500
+    await group.destroy()
+    expect((await nextOf(a)).value).toBe(1)
+  })
+  it('are given no further entry once their signal has aborted', async () => {
+    const { group } = await setUp()
+    const stop = new AbortController()
+    const a = consume(group, 'a', { signal: stop.signal })
+    await (await nextOf(a)).ack()
+    stop.abort(new Error('enough'))
+    await expect(a.next()).rejects.toThrow('enough')
+    expect((await group.pending()).count).toBe(2)
+  })
+  it('take over what others left also after the clock of their machine was set back', async () => {
+    const { clock, jobs, group } = await setUp()
+    const b = consume(group, 'b', { batch: 3 })
+    for (const n of [1, 2, 3]) {
+      const entry = await nextOf(b)
+      expect(entry.value).toBe(n)
+      await entry.ack()
+    }
+    vi.spyOn(Date, 'now').mockReturnValue(Date.now() - 3_600_000)
+    await jobs.append(4)
+    await nextOf(consume(group, 'a'))
+    clock.ms += 2000
+    await jobs.append(5)
+    expect((await nextOf(b)).value).toBe(4)
+  })
+})
