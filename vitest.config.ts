@@ -59,7 +59,7 @@ const onlyNode = [
   'test/unit/near/weight.test.ts',
   'test/unit/leases-heap.test.ts',
   'test/unit/cache/bounds.test.ts',
-  'test/unit/embedded/bounds.test.ts',
+  'test/unit/embedded/{bounds,script-errors}.test.ts',
   'test/unit/lock/crowd.test.ts',
   'test/unit/http/{abandoned,differential}.test.ts',
   // It replaces a module by that of Workers.

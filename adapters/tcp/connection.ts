@@ -4,8 +4,8 @@ import { onAbort } from '../../src/runtime/abort.ts'
 import { NEVER, now, setDeadline, setTimer } from '../../src/runtime/clock.ts'
 import { createParser } from '../../src/store/resp.ts'
 import { createEncoder } from '../../src/store/resp-encoder.ts'
-import type { Command, Wire } from '../../src/store/transport.ts'
-import { closed, fault, ofCall, unreached } from './errors.ts'
+import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
+import { closed, fault, ofCall, refused, unreached } from './errors.ts'
 import { greet } from './greeting.ts'
 import { arm, settle } from './patience.ts'
 import { createQueue } from './queue.ts'
@@ -113,8 +113,13 @@ function connect(on: Wiring, address: FoundAddress): void {
   }
 }
 
-/** The error for the end of a socket. It names only the code of the cause: the cause's message may quote what was sent. */
+/**
+ * The error for the end of a socket. It names only the code of the cause: the cause's message may quote what was sent. A server
+ * that has refused the greeting may end the connection before its other replies.
+ */
 function endOf(on: Wiring, cause: unknown): HitherError {
+  const [said] = (on.state === 'opening' && on.sent.peek()?.replies) || []
+  if (said instanceof ReplyError) return refused(said, cause)
   const { code, name } = (cause ?? {}) as { readonly code?: unknown; readonly name?: unknown }
   const reason = String(code ?? name ?? 'closed by the server')
   return on.state === 'opening'

@@ -20,6 +20,14 @@ export function unreached(what: string, reason: string, cause?: unknown): Hither
   return fault('STORE_UNAVAILABLE', `${what} (${reason}): ${mend}`, cause)
 }
 
+/** The server replied to the greeting with an error. Its text is not shown: it may have an argument. */
+export function refused({ word, message }: ReplyError, cause?: unknown): HitherError {
+  const why = /^ERR max number of clients/.test(message)
+    ? 'too many clients: raise its maxclients, or open fewer connections'
+    : word
+  return fault('STORE_UNAVAILABLE', `the server refused the connection: ${why}`, cause)
+}
+
 export function closed(): HitherError {
   return new HitherError('CLOSED', 'the transport is closed')
 }

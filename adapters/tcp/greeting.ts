@@ -1,7 +1,7 @@
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import type { RedisAddress } from '../../src/store/redis-url.ts'
 import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
-import { fault } from './errors.ts'
+import { fault, refused } from './errors.ts'
 import type { Settings } from './settings.ts'
 
 type Ask = (lines: readonly Command['args'][]) => Promise<Wire[]>
@@ -48,5 +48,5 @@ function check(reply: ReplyError, command: string): void {
   if (command === 'SELECT') throw new StoreRejectedError('SELECT', word)
   // A server that cannot save (MISCONF) refuses PING and writes, but still serves reads. A user may lack PING or ROLE.
   const passes = word === 'NOPERM' || (command === 'PING' && word !== 'LOADING')
-  if (!passes) throw fault('STORE_UNAVAILABLE', `the server refused the connection: ${word}`)
+  if (!passes) throw refused(reply)
 }

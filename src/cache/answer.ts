@@ -1,3 +1,4 @@
+import type { StoreRejectedError } from '../errors.ts'
 import { ownOf } from '../protocol/arguments.ts'
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { type Limit, within } from '../runtime/deadline.ts'
@@ -33,14 +34,19 @@ export function answerOf<T>(
 /** Where a caller's step runs, and when the caller stops waiting. */
 export type StepTarget = Pick<Call, 'view' | 'storedKey' | 'limit'>
 
-/** Runs one step on a stored key for a caller. */
+/** Runs one step on a stored key for a caller. A key of another Redis type is absent, and to `increment` it is no counter. */
 export function answerStep(
   { view, storedKey, limit }: StepTarget,
   operation: Operation<readonly Arg[], Reply>,
   args: readonly Arg[],
 ): Promise<Reply> {
   const { core } = view
-  return answerOf(view, runStep(core, { operation, key: storedKey, args }, commandCall(core, limit)), limit)
+  const step = runStep(core, { operation, key: storedKey, args }, commandCall(core, limit))
+  const reply = step.catch((error: Partial<StoreRejectedError>) => {
+    if (error?.reply !== 'WRONGTYPE') throw error
+    return args[0] === 'increment' ? 'WRONG_TYPE' : null
+  })
+  return answerOf(view, reply, limit)
 }
 
 /** Reports the failure of a write as an event, where its caller asked for that. Returns whether it did. */

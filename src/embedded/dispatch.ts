@@ -38,7 +38,7 @@ export function resolve(engine: Engine, args: readonly string[]): Command {
     const sub = args[1] as string
     const child = command.subcommands.get(sub.toLowerCase())
     if (child) command = child
-    else if (!command.run) {
+    else if (!command.run || command.name === 'command') {
       return fail(
         quoting`ERR unknown subcommand '${sub.slice(0, 128).replace(/[\r\n]/g, ' ')}'. Try ${command.name.toUpperCase()} HELP.`,
       )
@@ -103,6 +103,19 @@ export function execute(engine: Engine, client: Client, args: readonly string[])
   }
 }
 
+/** The most words of subcommands that refuse more only when they run. */
+const MOST_WORDS: Readonly<Record<string, number>> = {
+  'acl|cat': 3,
+  'acl|genpass': 3,
+  'acl|log': 3,
+  'client|pause': 4,
+  'client|unblock': 4,
+  'function|flush': 3,
+  'pubsub|channels': 3,
+  'pubsub|shardchannels': 3,
+  'slowlog|get': 3,
+}
+
 /** Runs a command that was found and checked, and reports it to monitors and to key tracking. */
 export function run(engine: Engine, client: Client, command: Command, args: readonly string[]): Outcome {
   engine.commandsRun++
@@ -113,6 +126,10 @@ export function run(engine: Engine, client: Client, command: Command, args: read
   const before = engine.current
   engine.current = { command, args }
   try {
+    if (args.length > (MOST_WORDS[command.name] ?? args.length)) {
+      const [parent = '', sub = ''] = args
+      fail(`ERR unknown subcommand or wrong number of arguments for '${sub}'. Try ${parent.toUpperCase()} HELP.`)
+    }
     const outcome = (command.run as NonNullable<Command['run']>)(client, args)
     // The caller of a script may keep what the script reads.
     const reader = client.caller ?? client

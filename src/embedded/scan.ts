@@ -29,8 +29,10 @@ export function readScanOptions(args: readonly string[], from: number, allows: '
     } else if (word === 'TYPE' && allows === 'type' && next !== undefined) {
       type = next.toLowerCase()
       i++
-    } else if (word === 'NOVALUES' && allows === 'novalues') noValues = true
-    else fail('ERR syntax error')
+    } else if (word === 'NOVALUES') {
+      if (allows !== 'novalues') fail('ERR NOVALUES option can only be used in HSCAN')
+      noValues = true
+    } else fail('ERR syntax error')
   }
   return { count, pattern, type, noValues }
 }

@@ -9,10 +9,13 @@ const SOURCE = [
   'local pcall,error,type,find,select,tostring=pcall,error,type,string.find,select,tostring',
   'local real,compile,read,co=_G,loadstring,load,coroutine',
   "local function check(ok,...) if not ok and type((...))=='string' and find((...),'killed by fuel limit',1,true) then error((...),0) end return ok,... end",
-  'local function p(...) return check(pcall(...)) end',
+  'local function caught(...) return check(pcall(...)) end',
+  // As in Redis, `pcall` returns the text of an error that is a table with `err`.
+  "local function flat(ok,...) if not ok and type((...))=='table' and type((...).err)=='string' then return false,(...).err end return ok,... end",
+  'local function p(...) return flat(caught(...)) end',
   // The handler runs after the error, not within it: the step limit reached inside a handler would show as another error.
-  'local function handled(h,ok,...) if ok then return ok,... end return false,select(2,p(h,...)) end',
-  'local function x(f,h) return handled(h,p(f)) end',
+  'local function handled(h,ok,...) if ok then return ok,... end return false,select(2,caught(h,...)) end',
+  'local function x(f,h) return handled(h,caught(f)) end',
   "local before='local pcall,xpcall,loadstring,load,coroutine,_G=loadstring('..string.format('%q',src)..')('..string.format('%q',src)..') '",
   "local function l(text,name) return compile(before..tostring(text),name or '=string') end",
   // `load` itself catches the errors of its reader.
@@ -49,3 +52,36 @@ export const NIL_GUARD: string = [
   "return setmetatable({},{__metatable=false,__index=function(_,k) return own[k] or real[k] end,__newindex=function() error('Attempt to modify a readonly table',2) end})",
   'end)(redis) ',
 ].join(' ')
+
+/**
+ * Begins the message of `redis.log` by which `ERRORS` reports a call of `error`: the line of the call, a space, and the
+ * message of the error.
+ */
+export const THROWN = '\0thrown '
+
+/**
+ * Put before a script that names `error`. The runtime drops an error that is no text, so the host is told its message and line.
+ * As in Redis, the first word of a `redis.error_reply` of several words is its code, in any letters.
+ */
+const ERRORS_SOURCE: string = [
+  'local real,throw,type,tostring,select,find,sub,match,try=redis,error,type,tostring,select,string.find,string.sub,string.match,pcall',
+  // `pcall` is that of the guard: with its own two frames, the caller of `err` is at level 6.
+  "local function at(level) return select(2,try(throw,'',level+5)) end",
+  'local function text(e,level)',
+  "if type(e)=='string' or type(e)=='number' then return (level==0 and '' or at(level+1))..e end",
+  "if type(e)=='table' then return type(e.err)=='string' and e.err or 'ERR unknown error' end",
+  "return 'ERR '..tostring(e) end",
+  'local function err(e,level)',
+  'level=level or 1',
+  "real.log(real.LOG_DEBUG,'\\0thrown '..(match(at(1),':(%d+): $') or 1)..' '..text(e,level))",
+  'throw(e,level==0 and 0 or level+1) end',
+  'local function reply(...)',
+  "if select('#',...)~=1 or type((...))~='string' then return {err='ERR wrong number or type of arguments'} end",
+  "local e=... if sub(e,1,1)=='-' then e=sub(e,2) end",
+  "return {err=find(e,' ',1,true) and e or 'ERR '..e} end",
+  "return err,setmetatable({},{__metatable=false,__index=function(_,k) if k=='error_reply' then return reply end return real[k] end,__newindex=function() throw('Attempt to modify a readonly table',2) end})",
+].join(' ')
+const ERRORS: string = `local error,redis=loadstring("${ERRORS_SOURCE.replace(/[\\"]/g, '\\$&')}")() `
+
+/** `ERRORS` for code that needs it. */
+export const errorsOf = (code: string): string => (code.includes('error') ? ERRORS : '')

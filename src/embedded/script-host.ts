@@ -17,7 +17,7 @@ import {
   Simple,
   Verbatim,
 } from './reply.ts'
-import { GUARD, NIL, NIL_GUARD } from './script-guard.ts'
+import { errorsOf, GUARD, NIL, NIL_GUARD, THROWN } from './script-guard.ts'
 
 /** A value that passes between a script and the engine. Strings have one unit a byte. */
 export type LuaValue =
@@ -67,7 +67,7 @@ function readShebang(text: string): {
   const end = text.indexOf('\n')
   if (end < 0) fail('ERR Invalid script shebang')
   const [engine = '', ...words] = text.slice(2, end).trimEnd().split(/\s+/)
-  if (engine.toLowerCase() !== 'lua') fail(`ERR Could not find scripting engine '${engine}'`)
+  if (engine.toLowerCase() !== 'lua') fail(`ERR Unexpected engine in script shebang: #!${engine}`)
   const flags = new Set<string>()
   let name = ''
   for (const word of words) {
@@ -153,7 +153,7 @@ export class ScriptHost {
     if (known) return known
     const { flags, body } = readShebang(text)
     this.compile(body, 'user_script', 'ERR Error compiling script (new function): ')
-    const script = { sha, text: GUARD + (body.includes('setresp') ? NIL_GUARD : '') + body, flags }
+    const script = { sha, text: GUARD + errorsOf(body) + (body.includes('setresp') ? NIL_GUARD : '') + body, flags }
     this.scripts.set(sha, script)
     return script
   }
@@ -197,25 +197,30 @@ export class ScriptHost {
     inner.readOnly = readOnly || script.flags?.has('no-writes') === true
     engine.depth++
     try {
+      let thrown = ''
       const marksNil = script.text.includes(NIL_GUARD)
       const host: LuaHost = {
         call: (words) => toLua(this.#call(inner, words), inner.resp, marksNil),
         setResp(version) {
           inner.resp = version
         },
-        log() {},
+        log(_level, message) {
+          if (message.startsWith(THROWN)) thrown = message
+        },
       }
-      const value = this.#raw(script.text, keys, args, host)
+      const value = withThrown(this.#raw(script.text, keys, args, host), thrown)
       return this.#finish(value, script.sha, caller.resp, on)
     } finally {
       engine.depth--
     }
   }
   #call(inner: Client, words: readonly string[]): Reply {
-    if (words.length === 0) return new ReplyError('ERR Please specify at least one argument for this redis.call()')
+    if (words.length === 0) return new ReplyError('ERR Please specify at least one argument for this redis lib call')
     const outcome = this.#engine.execute(inner, words)
     if (outcome === LATER || (typeof outcome === 'object' && outcome !== null && 'sent' in outcome)) return null
     if (!(outcome instanceof ReplyError)) return outcome as Reply
+    const denied = /^NOPERM (.*)/s.exec(outcome.message)
+    if (denied) return new ReplyError(`ERR ACL failure in script: ${denied[1]}`)
     if (outcome.message.startsWith('ERR unknown command'))
       return new ReplyError('ERR Unknown Redis command called from script')
     if (outcome.message.startsWith('ERR wrong number of arguments') && !this.#hasArity(words)) {
@@ -248,6 +253,15 @@ export class ScriptHost {
   close(): void {
     this.#runtime = undefined
   }
+}
+
+/** The error by which a script ended, with the message and line that `ERRORS` has reported, if that was its last `error`. */
+function withThrown(value: LuaValue, thrown: string): LuaValue {
+  if (typeof value !== 'object' || value === null || !('err' in value) || value.line === undefined) return value
+  const [, line, message = ''] = /^\0thrown (\d+) (.*)$/s.exec(thrown) ?? []
+  const isUnknown = value.err.startsWith('ERR script execution failed')
+  if (line === undefined || !(isUnknown || value.err === `ERR ${message}`)) return value
+  return { ...value, err: isUnknown ? message : value.err, line: Number(line) }
 }
 
 const NO_HOST: LuaHost = { call: () => null, setResp() {}, log() {} }

@@ -11,7 +11,7 @@ const FILES: Readonly<Record<string, string>> = {
   '/refresh': 'src/cache/refresh.ts',
   '/plain': 'src/cache/parts/format-plain.ts',
 }
-const ADAPTERS = ['/memory', '/hono']
+const ADAPTERS = ['/memory', '/hono', '/lua']
 /** What the tests need of the sources and of `test/support/`. */
 const COPIED = [
   'src',
@@ -35,6 +35,7 @@ const COPIED = [
 const BY_NAME = [
   'adapters/hono-session/index.ts',
   'adapters/express-session/index.ts',
+  'adapters/lua/index.ts',
   'adapters/node/snapshot.ts',
   'adapters/node/dev-options.ts',
   ...readdirSync(join(root, 'adapters/hono')).map((file) => `adapters/hono/${file}`),
@@ -95,7 +96,11 @@ function writeTests(home: string, tests: readonly string[]): void {
 function writePackage(home: string): void {
   for (const file of BY_NAME) write(join(home, file), fromCopy(readFileSync(join(root, file), 'utf8'), home))
   cpSync(join(root, 'adapters/node/background.ts'), join(home, 'background.ts'))
-  const imports = { '#background': './background.ts', '#socket': './adapters/node/socket.ts' }
+  const imports = {
+    '#background': './background.ts',
+    '#socket': './adapters/node/socket.ts',
+    '#lua-runtime': 'lua-redis-wasm',
+  }
   write(join(home, 'package.json'), JSON.stringify({ type: 'module', imports }))
 }
 

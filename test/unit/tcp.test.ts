@@ -591,6 +591,20 @@ describe('a connection', () => {
         message: expect.stringMatching(/LOADING|DENIED/),
       })
     }
+    const server = await startServer('redis7', { args: ['--maxclients', '1'] })
+    const only = open({ url: server.url })
+    try {
+      await only.send(read('PING'))
+      await expect(open({ url: server.url }).send(once('INCR', 'x'))).rejects.toMatchObject({
+        code: 'STORE_UNAVAILABLE',
+        retryable: true,
+        maybeExecuted: false,
+        message: expect.stringMatching(/maxclients/),
+      })
+    } finally {
+      await only.close()
+      await server.stop()
+    }
   })
 
   it('to a primary that became a replica is left for a new one', async () => {

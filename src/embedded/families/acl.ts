@@ -83,7 +83,7 @@ export const acl: Family = {
       args[2] === undefined
         ? 256
         : intBetween(
-            args[2],
+            `${int(args[2])}`,
             1,
             4096,
             'ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096',

@@ -143,7 +143,7 @@ export const functions: Family = {
     return OK
   },
   'function|flush'(client, args) {
-    if (args.length > 3 || (args[2] !== undefined && !/^a?sync$/i.test(args[2]))) {
+    if (args[2] !== undefined && !/^a?sync$/i.test(args[2])) {
       fail('ERR FUNCTION FLUSH only supports SYNC|ASYNC option')
     }
     librariesOf(client).clear()

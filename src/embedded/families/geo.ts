@@ -203,7 +203,7 @@ function checkOptions(search: Search, isStore: boolean, name: string): void {
   const { dist, hash, coord } = search.with
   if (isStore && (dist || hash || coord)) {
     fail(
-      `ERR ${name === 'geosearchstore' ? name : 'STORE option in GEORADIUS'} is not compatible with WITHDIST, WITHHASH and WITHCOORD options`,
+      `ERR ${name === 'geosearchstore' ? 'GEOSEARCHSTORE' : 'STORE option in GEORADIUS'} is not compatible with WITHDIST, WITHHASH and WITHCOORD options`,
     )
   }
   if (/search/.test(name)) {

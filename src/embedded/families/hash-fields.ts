@@ -5,6 +5,7 @@ import type { Hash } from '../values.ts'
 import { readConditions } from './expiry.ts'
 import { dropField, hashToWrite } from './hashes.ts'
 
+const NO_FIELDS = 'ERR Mandatory argument FIELDS is missing or not at the right position'
 const WRONG_NUMBER = "ERR wrong number of arguments for 'hsetex' command"
 const MAX_END = 2 ** 46 - 1
 const MOST_FIELDS = 2 ** 31 - 1
@@ -16,8 +17,7 @@ function readFields(
   per = 1,
   message = 'ERR Number of fields must be a positive integer',
 ): string[] {
-  if (args[at]?.toUpperCase() !== 'FIELDS')
-    fail('ERR Mandatory argument FIELDS is missing or not at the right position')
+  if (args[at]?.toUpperCase() !== 'FIELDS') fail(NO_FIELDS)
   if (per === 2 && args.length - at < 4) fail(WRONG_NUMBER)
   const bad = per === 2 ? 'ERR invalid number of fields' : message
   const count = args[at + 1] === undefined ? 0 : int(args[at + 1], bad)
@@ -98,12 +98,7 @@ function readEnd(client: Client, args: readonly string[], isSet: boolean): EndOp
     const free = options.endMs === undefined && !options.persist && !options.keep
     if (word === 'FIELDS') break
     if (/^(EX|PX|EXAT|PXAT)$/.test(word) && i + 1 < args.length) {
-      if (!free)
-        fail(
-          isSet
-            ? 'ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified'
-            : 'ERR Only one of EX, PX, EXAT, PXAT or PERSIST arguments can be specified',
-        )
+      if (!free) fail(isSet ? 'ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified' : NO_FIELDS)
       const amount = Number(exactInt(args[++i]))
       if (amount < 0) fail('ERR invalid expire time, must be >= 0')
       const ms = amount * (word.startsWith('E') ? 1000 : 1) + (word.endsWith('AT') ? 0 : client.now)
@@ -113,18 +108,13 @@ function readEnd(client: Client, args: readonly string[], isSet: boolean): EndOp
       if (!free) fail('ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified')
       options.keep = true
     } else if (!isSet && word === 'PERSIST') {
-      if (!free) fail('ERR Only one of EX, PX, EXAT, PXAT or PERSIST arguments can be specified')
+      if (!free) fail(NO_FIELDS)
       options.persist = true
     } else if (isSet && (word === 'FNX' || word === 'FXX')) {
       if (options.fnx || options.fxx) fail('ERR Only one of FXX or FNX arguments can be specified')
       if (word === 'FNX') options.fnx = true
       else options.fxx = true
-    } else
-      fail(
-        isSet
-          ? quoting`ERR unknown argument: ${args[i]}`
-          : 'ERR Mandatory argument FIELDS is missing or not at the right position',
-      )
+    } else fail(isSet ? quoting`ERR unknown argument: ${args[i]}` : NO_FIELDS)
   }
   options.at = i
   return options

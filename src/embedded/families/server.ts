@@ -101,7 +101,11 @@ export const server: Family = {
     args.length > 1 && args[1]?.toUpperCase() !== 'SCHEDULE' ? fail(SYNTAX) : new Simple('Background saving started'),
   bgrewriteaof: () => new Simple('Background append only file rewriting started'),
   role: () => ['master', 0, []],
-  wait: () => 0,
+  wait(_client, args) {
+    int(args[1])
+    if (int(args[2], 'ERR timeout is not an integer or out of range') < 0) fail('ERR timeout is negative')
+    return 0
+  },
   waitaof(_client, args) {
     int(args[1])
     const local = intBetween(args[1], 0, 1, 'ERR value is out of range, value must between 0 and 1')

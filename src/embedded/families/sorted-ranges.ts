@@ -22,16 +22,17 @@ function readOptions(
   isStore: boolean,
 ): RangeOptions {
   const options: RangeOptions = { by: 'rank', backwards: false, limit: undefined, withScores: false, ...fixed }
-  const isAny = fixed.by === undefined
+  // One of BYSCORE and BYLEX at most, and each word once.
+  const isAny = (): boolean => fixed.by === undefined && options.by === 'rank'
   for (let i = from; i < args.length; i++) {
     const word = (args[i] as string).toUpperCase()
     if (!isStore && word === 'WITHSCORES') options.withScores = true
     else if (word === 'LIMIT' && i + 2 < args.length) {
       options.limit = [int(args[i + 1]), int(args[i + 2])]
       i += 2
-    } else if (isAny && fixed.backwards === undefined && word === 'REV') options.backwards = true
-    else if (isAny && word === 'BYLEX') options.by = 'lex'
-    else if (isAny && word === 'BYSCORE') options.by = 'score'
+    } else if (fixed.by === undefined && !options.backwards && word === 'REV') options.backwards = true
+    else if (isAny() && word === 'BYLEX') options.by = 'lex'
+    else if (isAny() && word === 'BYSCORE') options.by = 'score'
     else fail(SYNTAX)
   }
   if (options.limit && options.limit[1] !== -1 && options.by === 'rank') {

@@ -53,6 +53,14 @@ function read(args: readonly string[], readOnly: boolean): SortOptions {
   return options
 }
 
+/** BY and GET read any key that their elements name, so the user needs the right to read all keys. */
+function checkPatterns({ user }: Client, { by, gets }: SortOptions): void {
+  if (!user || user.keys.some((pattern) => pattern === '~*' || pattern === '%R~*')) return
+  const denied = (word: string): never => fail(`ERR ${word} option of SORT denied due to insufficient ACL permissions.`)
+  if (by?.includes('*')) denied('BY')
+  if (gets.length > 0) denied('GET')
+}
+
 function elementsOf(
   client: Client,
   key: string,
@@ -98,6 +106,7 @@ function sortElements(client: Client, elements: readonly string[], options: Sort
 
 function sort(client: Client, args: readonly string[], readOnly: boolean): Reply {
   const options = read(args, readOnly)
+  checkPatterns(client, options)
   const { by, limit, gets, store, backwards, alpha } = options
   const { elements, isSet } = elementsOf(client, args[1] as string)
   const isUnsorted = by !== undefined && !by.includes('*')

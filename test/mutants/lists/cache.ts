@@ -27,6 +27,7 @@ const invalidate = of('src/cache/functions/invalidate.ts')
 const write = of('src/cache/write.ts')
 const stamped = of('src/cache/stamped-write.ts')
 const read = of('src/cache/read.ts')
+const answer = of('src/cache/answer.ts', ['cache/foreign-type.test.ts'])
 const open = of('src/cache/open.ts')
 const queue = of('src/runtime/key-queue.ts')
 const calls = of('src/cache/store-calls.ts')
@@ -678,4 +679,6 @@ export const mutants: readonly Mutant[] = [
   write('a call that ends before its turn is reported once', 'turn.\n  ready?.catch(nothing)\n', 'turn.\n', [
     'cache/unarrived.test.ts > fails no call that has ended before its turn, on a plain key',
   ]),
+  answer('a key of another Redis type is absent', "if (error?.reply !== 'WRONGTYPE') throw error", 'throw error'),
+  answer('and it is no counter', "args[0] === 'increment' ? 'WRONG_TYPE' : null", "'WRONG_TYPE'"),
 ]

@@ -19,6 +19,14 @@ const functions = of('src/embedded/families/functions.ts', ['embedded/functions.
 const DIFFERENCES = ['embedded/differences.test.ts']
 const reads = of('src/embedded/families/stream-reads.ts', DIFFERENCES)
 const groups = of('src/embedded/families/stream-groups.ts', DIFFERENCES)
+const words = of('src/embedded/dispatch.ts', DIFFERENCES)
+const ranges = of('src/embedded/families/sorted-ranges.ts', DIFFERENCES)
+const sorting = of('src/embedded/families/sorting.ts', DIFFERENCES)
+const server = of('src/embedded/families/server.ts', DIFFERENCES)
+
+const SCRIPTS = ['embedded/script-errors.test.ts']
+const host = of('src/embedded/script-host.ts', SCRIPTS)
+const guard = of('src/embedded/script-guard.ts', SCRIPTS)
 
 const BOUNDS = ['embedded/bounds.test.ts']
 const room = of('src/embedded/memory-meter.ts', BOUNDS)
@@ -220,4 +228,27 @@ export const mutants: readonly Mutant[] = [
   functions('a payload of a value holds no libraries', 'type !== DUMPED', 'false'),
   functions('FCALL_RO runs what does not write', "readOnly && !flags.has('no-writes')", 'false'),
   embeddedTransport('a signal is one', '  checkSignal(call?.signal)\n', '', ['senseless-signal.test.ts']),
+  words('a subcommand takes no word too many', 'if (args.length > (MOST_WORDS', 'if (0 > (MOST_WORDS'),
+  words('COMMAND takes no unknown subcommand', " || command.name === 'command'", ''),
+  ranges('REV is given once', '!options.backwards && word', 'word'),
+  ranges('one of BYSCORE and BYLEX is given', " && options.by === 'rank'\n  for", '\n  for'),
+  sorting('BY reads what its user may read', "if (by?.includes('*')) denied('BY')", ''),
+  sorting('GET reads what its user may read', "if (gets.length > 0) denied('GET')", ''),
+  sorting('a user of all keys may use both', " || pattern === '%R~*'", ''),
+  server('WAIT takes a number', 'int(args[1])\n    if (int(args[2]', 'if (int(args[2]'),
+  host(
+    'an error that is a table ends a script with its text',
+    'err: isUnknown ? message : value.err',
+    'err: value.err',
+  ),
+  host('and with its line', 'line: Number(line) }', 'line: value.line }'),
+  host(
+    'an error that was caught does not end it',
+    'line === undefined || !(isUnknown ||',
+    'line === undefined || (false &&',
+  ),
+  host('a script says that its user lacks a right', 'if (denied) return', 'if (!denied) return'),
+  guard('an error reply keeps its own code', "find(e,' ',1,true) and e or 'ERR '..e", "'ERR '..e"),
+  guard('pcall returns the text of an error', 'return flat(caught(...))', 'return caught(...)'),
+  guard('xpcall gives its handler the table', 'return handled(h,caught(f))', 'return handled(h,p(f))'),
 ]

@@ -76,4 +76,5 @@ export const mutants: readonly Mutant[] = [
   options('replicas are those of a Cluster', "if (sentinel && reads === 'replica') throw", 'if (false) throw'),
   options('TLS is an object', "if (typeof tls !== 'object' || tls === null) throw", 'if (false) throw'),
   options('Sentinels are a list', "if (typeof urls !== 'string' && !Array.isArray(urls)) throw", 'if (false) throw'),
+  connection('a refused greeting is named', 'if (said instanceof ReplyError) return refused(said, cause)', ''),
 ]

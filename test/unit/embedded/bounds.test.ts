@@ -155,7 +155,7 @@ describe('a script', () => {
     ask('ACL SETUSER u on nopass ~* +@all -set')
     const other = connect()
     other('AUTH u any')
-    expect(other('EVAL x 0 SET a 1')).toContain('NOPERM')
+    expect(other('EVAL x 0 SET a 1')).toContain('-ERR ACL failure in script: User u has no permissions')
     expect(ask('EXISTS a')).toBe(':0\r\n')
   })
   it('writes nothing where it only reads', async () => {

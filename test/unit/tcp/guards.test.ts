@@ -211,6 +211,16 @@ describe('a connection', () => {
     )
     expect(server.heard).toEqual([])
   })
+  it('that the server refuses and ends says why', async () => {
+    const server = await play((args, socket) => {
+      if (args[0] === 'HELLO') socket.end('-ERR max number of clients reached\r\n')
+      return ''
+    })
+    const message = expect.stringContaining('raise its maxclients')
+    await expect(open({ url: server.url }).send(incr)).rejects.toEqual(
+      code('STORE_UNAVAILABLE', { retryable: true, maybeExecuted: false, message }),
+    )
+  })
   it('whose server is silent at the greeting is given up', async () => {
     const hushed = createServer((socket) => void socket.on('error', () => {}))
     await new Promise<void>((done) => void hushed.listen(0, '127.0.0.1', done))

@@ -1,0 +1,66 @@
+import { embeddedStore } from 'hither/embedded'
+import { lua } from 'hither/lua'
+import { expect, it } from 'vitest'
+import { ReplyError } from '../../../src/store/transport.ts'
+
+/** Scripts, and the error with which a Redis 8 ends them, without the digest of the script. */
+const ENDS: readonly (readonly [script: string, error: string])[] = [
+  ["\n\nerror({err='MY error'})", 'MY error script: …, on @user_script:3.'],
+  [
+    "\nlocal e = redis.pcall('GET')\nerror(e)",
+    'ERR Wrong number of args calling Redis command from script script: …, on @user_script:3.',
+  ],
+  ["error(redis.error_reply('Not found: a'))", 'Not found: a script: …, on @user_script:1.'],
+  ['\nerror({1})', 'ERR unknown error script: …, on @user_script:2.'],
+  ['error()', 'ERR nil script: …, on @user_script:1.'],
+  ["\nerror('text')", 'ERR user_script:2: text script: …, on @user_script:2.'],
+  ["\nerror('text', 0)", 'ERR text script: …, on @user_script:2.'],
+  ["\nlocal function f()\n error('text', 2)\nend\nf()", 'ERR user_script:5: text script: …, on @user_script:3.'],
+  [
+    "pcall(error, {err='OLD one'})\nlocal nothing\nreturn nothing.x",
+    "ERR user_script:3: attempt to index local 'nothing' (a nil value) script: …, on @user_script:3.",
+  ],
+  ["return redis.error_reply('not Found')", 'not Found'],
+  ["return redis.error_reply('-MY error')", 'MY error'],
+  ["return redis.error_reply('one')", 'ERR one'],
+  ['return redis.error_reply(5)', 'ERR wrong number or type of arguments'],
+  ["local ok, e = pcall(error, {err='MY error'}) return redis.error_reply(type(e) .. ' ' .. e)", 'string MY error'],
+  [
+    'return redis.call()',
+    'ERR Please specify at least one argument for this redis lib call script: …, on @user_script:1.',
+  ],
+  ['#!js\nreturn 1', 'ERR Unexpected engine in script shebang: #!js'],
+]
+
+it.each(ENDS)('%j ends as on a Redis 8', async (script, error) => {
+  const store = embeddedStore({ lua })
+  const reply = await store.transport.send({ args: ['EVAL', script, 0], effect: 'once' })
+  expect(reply).toBeInstanceOf(ReplyError)
+  expect((reply as ReplyError).message.replace(/[0-9a-f]{40}/, '…')).toBe(error)
+  await store.close()
+})
+
+it('a handler of xpcall is given the table, and a function of a library ends as a script does', async () => {
+  const store = embeddedStore({ lua })
+  const send = (...args: (string | number)[]) => store.transport.send({ args, effect: 'once' })
+  const handled = "local _, e = xpcall(function() error({err='MY error'}) end, function(e) return type(e) end) return e"
+  expect(await send('EVAL', handled, 0)).toBe('table')
+  await send(
+    'FUNCTION',
+    'LOAD',
+    "#!lua name=lib\nredis.register_function('f', function()\n error({err='MY error'}) end)",
+  )
+  expect(await send('FCALL', 'f', 0)).toEqual(new ReplyError('MY error script: f, on @user_function:3.'))
+  await store.close()
+})
+
+it('a script says that the user may not run a command', async () => {
+  const store = embeddedStore({ lua })
+  const send = (...args: (string | number)[]) => store.transport.send({ args, effect: 'once' })
+  const script = "return redis.pcall('SET', 'theirs', '1')"
+  await send('ACL', 'SETUSER', 'default', 'resetkeys', '~mine*')
+  expect(await send('EVAL', script, 0)).toEqual(
+    new ReplyError('ERR ACL failure in script: No permissions to access a key'),
+  )
+  await store.close()
+})
