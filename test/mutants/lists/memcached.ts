@@ -16,6 +16,7 @@ const frame = of('adapters/memcached/frame.ts', UNIT)
 const wire = of('adapters/memcached/wire.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
+  store('a listed key that has ended is none', '|| name : undefined', '|| name : name'),
   steps('a server without CAS numbers is refused', "if (cas === '0') throw", 'if (false) throw'),
   // Each reply belongs to its request
   replies('a reply names its request', ' || !isDigits(bytes, numberAt, opaque)', ''),

@@ -65,6 +65,20 @@ const append: Operation<readonly [text: string], string> = {
   apply: (current = '', [text]) => ({ next: current + text, ttl: 'none', reply: current + text }),
 }
 
+describe('a scan', () => {
+  it('names no digest of a key that has ended since it was listed', async () => {
+    const [ended, foreign] = ['E', 'F'].map((letter) => `~sha256:${letter.repeat(43)}`) as [string, string]
+    const listed = ['a', ended, foreign].map((key) => `key=${key} exp=-1\r\n`).join('')
+    const { store } = await serve((line) => {
+      if (line.startsWith('lru_crawler')) return `${listed}END\r\n`
+      return line.includes(ended) ? `EN${tail(line)}\r\n` : hit(line, 'by another program')
+    })
+    const keys: string[] = []
+    for await (const key of store.scan('*')) keys.push(key)
+    expect(keys).toEqual(['a', foreign])
+  })
+})
+
 describe('a reply', () => {
   it('that names another request is nobody’s, and ends the connection', async () => {
     let first = true
