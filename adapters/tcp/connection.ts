@@ -4,7 +4,7 @@ import { onAbort } from '../../src/runtime/abort.ts'
 import { NEVER, now, setDeadline, setTimer } from '../../src/runtime/clock.ts'
 import { createParser } from '../../src/store/resp.ts'
 import { createEncoder } from '../../src/store/resp-encoder.ts'
-import type { Command, Wire } from '../../src/store/transport.ts'
+import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
 import { closed, fault, ofCall, unopened, unreached } from './errors.ts'
 import { greet } from './greeting.ts'
 import { arm, settle } from './patience.ts'
@@ -16,6 +16,8 @@ import { flush, put, schedule, write } from './writing.ts'
 
 /** The part of `connectTimeoutMs` that the TLS handshake and the greeting may take. */
 const HANDSHAKE = 0.6
+/** Most characters of the reason for which a server refuses a connection. */
+const SAID = 80
 const NO_TLS = 'connected, and no answer by TLS: is it TLS? redis:// is for a server without'
 
 /**
@@ -116,7 +118,10 @@ function connect(on: Wiring, address: FoundAddress): void {
 /** The error for the end of a socket. It names only the code of the cause: the cause's message may quote what was sent. */
 function endOf(on: Wiring, cause: unknown): HitherError {
   const { code, name } = (cause ?? {}) as { readonly code?: unknown; readonly name?: unknown }
-  const reason = String(code ?? name ?? 'closed by the server')
+  // A server that refuses a connection as such says why in place of its first reply, and nothing after it.
+  const [first] = on.sent.peek()?.replies ?? []
+  const said = on.state === 'opening' && first instanceof ReplyError && first.message.slice(0, SAID)
+  const reason = String(said || (code ?? name ?? 'closed by the server'))
   return on.state === 'opening'
     ? unreached('not connected', reason, cause)
     : fault('STORE_UNAVAILABLE', `the connection ended (${reason})`, cause)

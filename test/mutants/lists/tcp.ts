@@ -17,6 +17,11 @@ const store = of('adapters/tcp/index.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
   connection(
+    'a server says why it refuses a connection',
+    'first instanceof ReplyError && first.message.slice(0, SAID)',
+    'first instanceof ReplyError && SAID < 0',
+  ),
+  connection(
     'a socket that cannot be made ends its connection later',
     'queueMicrotask(() => on.end(unopened(error)))',
     'on.end(unopened(error))',

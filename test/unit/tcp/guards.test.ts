@@ -375,6 +375,17 @@ describe('Sentinels', () => {
   })
 })
 
+it('says why a server refuses every connection', async () => {
+  const { url } = await play((_, socket) => {
+    socket.end('-ERR max number of clients reached\r\n')
+    return undefined
+  })
+  await expect(open({ url }).send(get)).rejects.toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+    message: expect.stringContaining('not connected (ERR max number of clients reached)'),
+  })
+})
+
 describe('TLS options of which no socket can be made', () => {
   const options = { url: 'rediss://127.0.0.1:1', tls: { ca: 5 } } as never
   const error = { code: 'INVALID_ARGUMENT', maybeExecuted: false, message: expect.stringContaining('check tls') }
