@@ -38,7 +38,6 @@ const WRONG_LAST_SEQUENCE = 10_071
 const NO_STREAM = 10_059
 const NO_LEADER = 10_008
 const MESSAGE_TOO_LARGE = 10_054
-const STORE_FAILED = 10_077
 const TTL_DISABLED = 10_166
 /** Longest lifetime in seconds that the server reads: it holds lifetimes as nanoseconds in 64 bits. */
 const MAX_TTL_S = 9_000_000_000
@@ -193,8 +192,8 @@ export async function openBucket(
       const message = await requests.ask({ subject, payload: isGone ? '' : value, headers: sent, writes: true }, within)
       const { error } = message.json<StreamReply>()
       if (error?.err_code === WRONG_LAST_SEQUENCE) return false
-      if (isGone && error?.err_code === STORE_FAILED) {
-        // A full bucket has no room for a delete marker. Purges what was read; if it was replaced meanwhile, nothing is purged.
+      if (isGone && error) {
+        // A full bucket or account has no room for a delete marker. Purges what was read, and nothing that has replaced it.
         const upTo = revision === undefined ? {} : { seq: revision + 1 }
         const purge = await api('PURGE', { filter: subject, ...upTo }, true, within)
         if (!purge.error) return revision === undefined || purge.purged !== 0

@@ -39,12 +39,8 @@ export const mutants: readonly Mutant[] = [
     'if (error?.err_code === TTL_DISABLED)',
     'if (false)',
   ),
-  foreign('a full bucket lets go of keys', 'if (isGone && error?.err_code === STORE_FAILED)', 'if (false)'),
-  foreign(
-    'and refuses values',
-    'if (isGone && error?.err_code === STORE_FAILED)',
-    'if (error?.err_code === STORE_FAILED)',
-  ),
+  foreign('a full bucket lets go of keys', 'if (isGone && error)', 'if (false)'),
+  foreign('and refuses values', 'if (isGone && error)', 'if (error)'),
   foreign('it lets go of what was read alone', '{ seq: revision + 1 }', '{}'),
   foreign(
     'a value that was replaced is not deleted',
