@@ -53,11 +53,14 @@ function memcachedVersion(place: string): Promise<string> {
 }
 
 /** Whether keys may be evicted before their lifetime ends. */
-export async function evictionOf({ store, kind }: OpenedStore, info: Identity['info']): Promise<Check> {
+export async function evictionOf(
+  { store, kind, bucket }: OpenedStore & { readonly bucket?: VisitedBucket | undefined },
+  info: Identity['info'],
+): Promise<Check> {
   const name = 'eviction'
   const danger = 'a lock may be lost while it is held, a limit may forget, a session may end'
   if (kind === 'memcached') return { name, ok: false, costs: `Memcached drops what it has no room for: ${danger}` }
-  if (kind === 'nats') return { name, ok: true, costs: '' }
+  if (kind === 'nats') return { name, ok: !bucket?.ends, costs: bucket?.ends ? `${bucket.ends}: ${danger}` : '' }
   // Garnet has no policy to ask for.
   if (info.has('garnet_version'))
     return { name, ok: false, costs: `Garnet drops its oldest keys past --memory: ${danger}` }

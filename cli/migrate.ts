@@ -53,9 +53,20 @@ async function isOnePlace(from: OpenedStore, to: OpenedStore, given: ReturnType<
     (url) => (/[?&]db=(\d+)/.exec(url) ?? /:\/\/[^/?]*\/(\d+)/.exec(url))?.[1] ?? '0',
   )
   if (from.kind !== 'redis' || to.kind !== 'redis' || database !== other) return false
-  const infos = await Promise.all([from, to].map(({ store }) => askServer(store, 'INFO', 'server')))
-  const [server, target] = infos.map((info) => /^run_id:(?!0+\s)(\w+)/m.exec(String(info))?.[1])
+  const [server, target] = await Promise.all([from, to].map(identityOf))
   return server !== undefined && server === target
+}
+
+/** Identifies a server, or the Cluster that it belongs to. Undefined if it does not say. */
+async function identityOf({ store }: OpenedStore): Promise<string | undefined> {
+  const slots = await askServer(store, 'CLUSTER', 'SLOTS')
+  const ranges = (Array.isArray(slots) ? slots : []) as readonly (readonly [
+    unknown,
+    unknown,
+    primary: readonly unknown[],
+  ])[]
+  const [first] = ranges.map(([, , [, , id]]) => String(id)).sort()
+  return first ?? /^run_id:(?!0+\s)(\w+)/m.exec(String(await askServer(store, 'INFO', 'server')))?.[1]
 }
 
 /** The target of a url: hosts, ports, and the database, the bucket or the socket. It contains no part of a password. */

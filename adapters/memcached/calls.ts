@@ -4,7 +4,7 @@ import { now, setTimer } from '../../src/runtime/clock.ts'
 import { random } from '../../src/runtime/random.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
 import type { Reply } from './replies.ts'
-import { type Command, lost, type Place, type Request, type Route, unauthorized } from './request.ts'
+import { type Command, lost, type Place, type Request, type Route, unauthorized, unopened } from './request.ts'
 
 /** Most sends of a call whose reply is lost. The waits between them come to about a second, longer than a reconnect takes. */
 const MAX_ATTEMPTS = 6
@@ -51,7 +51,7 @@ function send(request: Request): void {
     request.isOver = request.isSent = false
     request.link.pick().add(request)
   } catch (error) {
-    fail(request, isHitherError(error) ? lost(request, error) : unsupported(error))
+    fail(request, isHitherError(error) ? lost(request, error) : unopened(error))
   }
 }
 
@@ -95,8 +95,4 @@ function rejected(line: string): HitherError {
   if (line.includes('out of memory')) return new StoreRejectedError('memcached', 'OOM')
   const [word = '', ...rest] = line.split(' ')
   return new StoreRejectedError('memcached', { word, message: rest.join(' ') || word })
-}
-
-function unsupported(cause: unknown): HitherError {
-  return new HitherError('UNSUPPORTED', 'this runtime opens no such socket, see cause', { cause })
 }

@@ -109,10 +109,6 @@ export function openConnection(
       if (error) finish(error)
     },
   })
-  const cancelOpening = setDeadline(
-    () => finish(unavailable(`no connection within ${connectTimeoutMs} ms`)),
-    connectTimeoutMs,
-  )
   const begin = (): void => {
     cancelOpening()
     on.state = 'ready'
@@ -145,6 +141,11 @@ export function openConnection(
         finish(unavailable(`${what} (${code ?? name ?? 'closed by the server'})`, cause))
       },
     },
+  )
+  // Only now: where no socket can be made, nothing is to be ended.
+  const cancelOpening = setDeadline(
+    () => finish(unavailable(`no connection within ${connectTimeoutMs} ms`)),
+    connectTimeoutMs,
   )
   return on
 }

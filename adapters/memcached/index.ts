@@ -102,7 +102,7 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
         const keys = await Promise.all(
           names.map((name) => (isHashedName(name) ? wholeName(client, name, server, limitsOf(call)) : name)),
         )
-        yield* keys.filter((key) => fits.test(key))
+        for (const key of keys) if (key !== undefined && fits.test(key)) yield key
       }
     }
   }
@@ -207,9 +207,12 @@ function checkStored({ code }: Line): void {
   if (code !== 'HD') throw new HitherError('BAD_REPLY', 'memcached did not store a value, and does not say why')
 }
 
-/** The whole key of an item that is stored under a digest, or the digest where the item does not hold the key. */
-function wholeName(client: Client, name: string, server: number, limits: CallLimits): Promise<string> {
-  const read: Command<string>['read'] = ({ code, flags, bytes, from, to }) =>
-    (code === 'VA' && flags === FRAMED && hashedKeyOf(bytes, from, to)) || name
+/**
+ * The whole key of an item that is stored under a digest, or the digest where the item does not hold the key. Undefined if the
+ * item has ended since it was listed.
+ */
+function wholeName(client: Client, name: string, server: number, limits: CallLimits): Promise<string | undefined> {
+  const read: Command<string | undefined>['read'] = ({ code, flags, bytes, from, to }) =>
+    code === 'VA' ? (flags === FRAMED && hashedKeyOf(bytes, from, to)) || name : undefined
   return client.ask(placeAt(name, server), { ...READ, read }, limits)
 }

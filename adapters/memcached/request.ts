@@ -72,3 +72,10 @@ export function unavailable(what: string, cause?: unknown): HitherError {
 export function timedOut(maybeExecuted: boolean): HitherError {
   return new HitherError('TIMEOUT', 'no answer before the deadline', { retryable: !maybeExecuted, maybeExecuted })
 }
+
+/** This runtime has no socket of this kind, or opens none with these TLS options. */
+export function unopened(cause: unknown): HitherError {
+  const { code, message } = cause as Error & { readonly code?: string }
+  if (code === undefined) return new HitherError('UNSUPPORTED', message)
+  return new HitherError('INVALID_ARGUMENT', `no socket opens with these options (${code}): check tls`, { cause })
+}

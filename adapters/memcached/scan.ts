@@ -7,6 +7,7 @@ import { limitOf, onLimit, passed } from '../../src/runtime/deadline.ts'
 import type { Call } from '../../src/store/call.ts'
 import { loginOf } from './address.ts'
 import type { Settings } from './connection.ts'
+import { unopened } from './request.ts'
 
 const LINE = /^key=(\S+) /
 const BUSY_MS = 100
@@ -52,7 +53,7 @@ export async function* listKeys(settings: Settings, call?: Call): AsyncGenerator
     } else end(new HitherError('UNSUPPORTED', 'this memcached does not list its keys: its crawler is switched off'))
   }
   const { host, port, username } = address
-  const socket = openSocket(
+  const socket = opened(
     { host, port, ...(tls ? { tls } : {}) },
     {
       onOpen() {
@@ -89,6 +90,14 @@ export async function* listKeys(settings: Settings, call?: Call): AsyncGenerator
     callOff()
     cancel()
     socket.destroy()
+  }
+}
+
+const opened: typeof openSocket = (target, events) => {
+  try {
+    return openSocket(target, events)
+  } catch (error) {
+    throw unopened(error)
   }
 }
 

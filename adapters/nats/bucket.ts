@@ -38,6 +38,7 @@ const WRONG_LAST_SEQUENCE = 10_071
 const NO_STREAM = 10_059
 const NO_LEADER = 10_008
 const MESSAGE_TOO_LARGE = 10_054
+const TTL_DISABLED = 10_166
 /** Longest lifetime in seconds that the server reads: it holds lifetimes as nanoseconds in 64 bits. */
 const MAX_TTL_S = 9_000_000_000
 /** How long a delete marker stays, for programs that watch the bucket. */
@@ -48,11 +49,15 @@ interface StreamConfig {
   readonly allow_direct?: boolean
   readonly allow_msg_ttl?: boolean
   readonly num_replicas?: number
+  readonly max_msgs_per_subject?: number
+  readonly allow_rollup_hdrs?: boolean
+  readonly mirror?: object
 }
 
 interface StreamReply {
   readonly state?: { readonly subjects?: Readonly<Record<string, number>> }
   readonly total?: number
+  readonly purged?: number
   readonly config?: StreamConfig
   readonly error?: { readonly err_code?: number; readonly code?: number; readonly description?: string }
   readonly message?: { readonly data?: string; readonly hdrs?: string; readonly seq: number; readonly time: string }
@@ -108,9 +113,24 @@ export async function openBucket(
     if (found.error) found = created
   }
   if (found.error || !found.config) throw refused('the bucket', found.error)
-  const { allow_direct, allow_msg_ttl, num_replicas = 1 } = found.config
+  const { allow_direct, allow_msg_ttl, num_replicas = 1, mirror } = found.config
+  const hasHistory = found.config.max_msgs_per_subject !== 1
+  if (mirror) throw new HitherError('UNSUPPORTED', 'the bucket is a mirror: name the bucket that it mirrors')
+  if (hasHistory && !found.config.allow_rollup_hdrs)
+    throw new HitherError(
+      'UNSUPPORTED',
+      `${stream} keeps older values: set max_msgs_per_subject: 1 or allow_rollup_hdrs`,
+    )
   const isDirect = allow_direct === true && (reads === 'any' || num_replicas === 1)
   const direct = `$JS.API.DIRECT.GET.${stream}.$KV.${bucket}.`
+  /** The settings are read again at the next call: they, the bucket or the server may be replaced. */
+  const lacksTtl = (): HitherError => {
+    requests.gone()
+    const how = knowsTtl
+      ? `set allow_msg_ttl of the stream ${stream}, or name another bucket`
+      : 'NATS has them from 2.11 on'
+    return new HitherError('UNSUPPORTED', `lifetimes of single keys are not to be had here: ${how}`)
+  }
 
   return {
     async read(key, within) {
@@ -154,8 +174,10 @@ export async function openBucket(
       const isGone = value === undefined || (endMs !== undefined && endMs <= nowMs)
       const meta: [string, string][] = []
       if (revision !== undefined) meta.push(['Nats-Expected-Last-Subject-Sequence', `${revision}`])
+      // A bucket with a history: when the delete marker or the lifetime ended, the server would return the value before it.
+      if (hasHistory) meta.push(['Nats-Rollup', 'sub'])
       if (isGone) meta.push(['KV-Operation', 'DEL'])
-      if (!isGone && endMs !== undefined && !allow_msg_ttl) throw lacksTtl(knowsTtl)
+      if (!isGone && endMs !== undefined && !allow_msg_ttl) throw lacksTtl()
       if (isGone ? allow_msg_ttl : endMs !== undefined) {
         const seconds = Math.ceil(((endMs ?? 0) - nowMs) / 1000)
         if (!isGone) meta.push([END, `${endMs}`])
@@ -170,6 +192,13 @@ export async function openBucket(
       const message = await requests.ask({ subject, payload: isGone ? '' : value, headers: sent, writes: true }, within)
       const { error } = message.json<StreamReply>()
       if (error?.err_code === WRONG_LAST_SEQUENCE) return false
+      if (isGone && error) {
+        // A full bucket or account has no room for a delete marker. Purges what was read, and nothing that has replaced it.
+        const upTo = revision === undefined ? {} : { seq: revision + 1 }
+        const purge = await api('PURGE', { filter: subject, ...upTo }, true, within)
+        if (!purge.error) return revision === undefined || purge.purged !== 0
+      }
+      if (error?.err_code === TTL_DISABLED) throw lacksTtl()
       if (error) throw refused('PUT', error)
       return true
     },
@@ -203,9 +232,4 @@ function refused(
   if (err_code === NO_LEADER) return unavailable('the bucket has no leader at present')
   if (err_code === MESSAGE_TOO_LARGE) return tooLarge()
   return new StoreRejectedError(what, { word: 'ERR', message: description })
-}
-
-function lacksTtl(isOwnFault: boolean): HitherError {
-  const how = isOwnFault ? 'the bucket was made without allow_msg_ttl' : 'NATS has them from 2.11 on'
-  return new HitherError('UNSUPPORTED', `lifetimes of single keys are not to be had here: ${how}`)
 }

@@ -5,7 +5,7 @@ import { NEVER, now, setDeadline, setTimer } from '../../src/runtime/clock.ts'
 import { createParser } from '../../src/store/resp.ts'
 import { createEncoder } from '../../src/store/resp-encoder.ts'
 import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
-import { closed, fault, ofCall, refused, unreached } from './errors.ts'
+import { closed, fault, ofCall, refused, unopened, unreached } from './errors.ts'
 import { greet } from './greeting.ts'
 import { arm, settle } from './patience.ts'
 import { createQueue } from './queue.ts'
@@ -108,8 +108,8 @@ function connect(on: Wiring, address: FoundAddress): void {
       },
     )
   } catch (error) {
-    // This runtime has no socket of this kind.
-    on.end(new HitherError('UNSUPPORTED', (error as Error).message))
+    // Not at once: whoever opens a connection must have it before it ends.
+    queueMicrotask(() => on.end(unopened(error)))
   }
 }
 

@@ -15,7 +15,9 @@ export function unreached(what: string, reason: string, cause?: unknown): Hither
   const mend = /WRONG_VERSION_NUMBER|PACKET_LENGTH/.test(reason)
     ? 'is it TLS? redis:// is for a server without'
     : /CERT|SIGNATURE/.test(reason)
-      ? 'check tls.ca, tls.servername and the certificate'
+      ? /ALERT_/.test(reason)
+        ? 'check tls.cert and tls.key'
+        : 'check tls.ca, tls.servername and the certificate'
       : 'check that the server runs and host and port are right'
   return fault('STORE_UNAVAILABLE', `${what} (${reason}): ${mend}`, cause)
 }
@@ -26,6 +28,13 @@ export function refused({ word, message }: ReplyError, cause?: unknown): HitherE
     ? 'too many clients: raise its maxclients, or open fewer connections'
     : word
   return fault('STORE_UNAVAILABLE', `the server refused the connection: ${why}`, cause)
+}
+
+/** This runtime has no socket of this kind, or opens none with these TLS options. */
+export function unopened(cause: unknown): HitherError {
+  const { code, message } = cause as Error & { readonly code?: string }
+  if (code === undefined) return new HitherError('UNSUPPORTED', message)
+  return new HitherError('INVALID_ARGUMENT', `no socket opens with these options (${code}): check tls`, { cause })
 }
 
 export function closed(): HitherError {

@@ -37,6 +37,15 @@ for (const program of ['memcached16', 'memcached'] as const) {
       expect((await all(store.scan('long:*'))).sort()).toEqual([...long].sort())
       expect((await all(store.scan('n:29?'))).length).toBe(10)
     })
+    it('are listed by their names until they end', async () => {
+      const keys = Array.from({ length: 20 }, (_, i) => `ends:${'k'.repeat(300)}${i}`)
+      await Promise.all(keys.map((key) => store.set(key, 'v', 1000)))
+      for (let left = 1; left > 0; ) {
+        const listed = await all(store.scan('*'))
+        expect(listed.filter((key) => key.startsWith('~'))).toEqual([])
+        left = listed.filter((key) => key.startsWith('ends:')).length
+      }
+    })
     it('are listed after many as well', async () => {
       await Promise.all(Array.from({ length: 20_000 }, (_, i) => store.set(`many:${i}`, 'v')))
       expect(new Set(await all(store.scan('many:*'))).size).toBe(20_000)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { startGateway } from 'hither/node'
 import { afterAll, describe, expect, it } from 'vitest'
 import { tcpStore } from '../../adapters/tcp/index.ts'
-import { freePort, type Server, startServer } from '../../scripts/servers.ts'
+import { freePort, type Server, startCluster, startServer } from '../../scripts/servers.ts'
 import type { Store } from '../../src/store/store.ts'
 import { rounds } from '../support/rounds.ts'
 import { type CliRun, runCli } from '../support/run-cli.ts'
@@ -39,6 +39,23 @@ it('refuses to copy a server to itself under another name, and copies one of its
   expect(refused.err()).toContain('FROM and TO are one place')
   for (const database of ['/1', '?db=2'])
     expect(await run([from, `redis://localhost:${port}${database}`, '--state', state]).ended).toBe(0)
+})
+
+it('refuses to copy a Cluster to one of its nodes, and a node to its Cluster', { timeout: 60_000 }, async () => {
+  const cluster = await startCluster()
+  const [first = '', second = '', third = ''] = cluster.nodes.map(({ url }) => url)
+  const other = await start('redis8')
+  const state = join(folder, 'cluster.json')
+  for (const [from, to] of [
+    [[first, second, third].join(','), third],
+    [first, [second, third].join(',')],
+    [first, second],
+  ] as const) {
+    const refused = run([from, to, '--state', state])
+    expect([await refused.ended, refused.err()]).toEqual([2, expect.stringContaining('FROM and TO are one place')])
+  }
+  expect(await run([other.url, first, '--state', state]).ended).toBe(0)
+  await cluster.stop()
 })
 
 const keysOf = (count: number): string[] => Array.from({ length: count }, (_, i) => `k:${i}`)

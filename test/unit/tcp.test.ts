@@ -257,7 +257,10 @@ describe('TLS', () => {
     const transport = open({ url: `rediss://localhost:${port}`, tls: { ...certificate, ca: certificate.cert } })
     expect(await transport.send(read('PING'))).toBe('PONG')
     const without = open({ url: `rediss://localhost:${port}`, tls: { ca: certificate.cert } })
-    await expect(without.send(read('PING'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    await expect(without.send(read('PING'))).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringMatching(/ALERT.*tls\.cert and tls\.key$/),
+    })
   })
 })
 

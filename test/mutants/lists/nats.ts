@@ -5,6 +5,7 @@ const UNIT = ['nats/guards.test.ts']
 const requests = of('adapters/nats/requests.ts', UNIT)
 const connection = of('adapters/nats/connection.ts', UNIT)
 const bucket = of('adapters/nats/bucket.ts', UNIT)
+const foreign = of('adapters/nats/bucket.ts', ['nats/bucket.test.ts'])
 const turns = of('adapters/nats/turns.ts', UNIT)
 const keys = of('adapters/nats/keys.ts', UNIT)
 const options = of('adapters/nats/options.ts', UNIT)
@@ -24,6 +25,30 @@ export const mutants: readonly Mutant[] = [
   requests('nor is a message', '        throw unsent(error)\n', '        throw error\n'),
   bucket('why no bucket was created is said', 'if (found.error) found = created', 'if (!found.error) found = created'),
   requests('a refused right names no key', 'KV\\.[\\w-]+)/', 'KV\\.[^"]+)/'),
+  foreign('a bucket with a history keeps one value', 'if (hasHistory) meta', 'if (false) meta'),
+  foreign('and only such a bucket pays for that', 'if (hasHistory) meta', 'if (true) meta'),
+  foreign(
+    'a history that cannot be cut is refused',
+    'if (hasHistory && !found.config.allow_rollup_hdrs)',
+    'if (false)',
+  ),
+  foreign('a mirror is no bucket', 'if (mirror) throw', 'if (!mirror && !found.config) throw'),
+  foreign('what a bucket lacks is asked again', '    requests.gone()\n    const how', '    const how'),
+  foreign(
+    'lifetimes that a bucket no longer has are unsupported',
+    'if (error?.err_code === TTL_DISABLED)',
+    'if (false)',
+  ),
+  foreign('a full bucket lets go of keys', 'if (isGone && error)', 'if (false)'),
+  foreign('and refuses values', 'if (isGone && error)', 'if (error)'),
+  foreign('it lets go of what was read alone', '{ seq: revision + 1 }', '{}'),
+  foreign(
+    'a value that was replaced is not deleted',
+    'return revision === undefined || purge.purged !== 0',
+    'return true',
+  ),
+  foreign('a lifetime that has ended counts as deleted', 'revision === undefined || purge.purged', 'purge.purged'),
+  foreign('a refused purge does not count as one', 'if (!purge.error) return', 'return'),
   bucket('a bucket without a leader is down', 'if (err_code === NO_LEADER)', 'if (false)'),
   bucket('a value above its bound is too large', 'if (err_code === MESSAGE_TOO_LARGE)', 'if (false)'),
   bucket('a bucket that is gone is one for scans', 'if (page.error?.err_code === NO_STREAM)', 'if (false)'),

@@ -16,6 +16,16 @@ const options = of('adapters/tcp/options.ts', UNIT)
 const store = of('adapters/tcp/index.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
+  connection(
+    'a socket that cannot be made ends its connection later',
+    'queueMicrotask(() => on.end(unopened(error)))',
+    'on.end(unopened(error))',
+  ),
+  of('adapters/tcp/errors.ts', UNIT)(
+    'a wrong key is no lack of the runtime',
+    'if (code === undefined) return',
+    'if (true) return',
+  ),
   store('reads over several connections are answered apart', 'readsApart: connections > 1', 'readsApart: false'),
   courier(
     'redirects are followed a few times',

@@ -65,6 +65,37 @@ const append: Operation<readonly [text: string], string> = {
   apply: (current = '', [text]) => ({ next: current + text, ttl: 'none', reply: current + text }),
 }
 
+describe('TLS options of which no socket can be made', () => {
+  it('are an error of each call, and end nothing later', async () => {
+    const late: unknown[] = []
+    const hear = (error: unknown): void => void late.push(error)
+    process.on('uncaughtException', hear)
+    const options = { servers: ['memcacheds://127.0.0.1:1'], tls: { ca: 5 }, connectTimeoutMs: 10 }
+    const store = memcachedStore(options as never)
+    const error = { code: 'INVALID_ARGUMENT', maybeExecuted: false, message: expect.stringContaining('check tls') }
+    await expect(store.set('k', 'v')).rejects.toMatchObject(error)
+    await expect(store.scan('*')[Symbol.asyncIterator]().next()).rejects.toMatchObject(error)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    process.off('uncaughtException', hear)
+    expect(late).toEqual([])
+    await store.close()
+  })
+})
+
+describe('a scan', () => {
+  it('names no digest of a key that has ended since it was listed', async () => {
+    const [ended, foreign] = ['E', 'F'].map((letter) => `~sha256:${letter.repeat(43)}`) as [string, string]
+    const listed = ['a', ended, foreign].map((key) => `key=${key} exp=-1\r\n`).join('')
+    const { store } = await serve((line) => {
+      if (line.startsWith('lru_crawler')) return `${listed}END\r\n`
+      return line.includes(ended) ? `EN${tail(line)}\r\n` : hit(line, 'by another program')
+    })
+    const keys: string[] = []
+    for await (const key of store.scan('*')) keys.push(key)
+    expect(keys).toEqual(['a', foreign])
+  })
+})
+
 describe('a reply', () => {
   it('that names another request is nobody’s, and ends the connection', async () => {
     let first = true

@@ -147,7 +147,7 @@ describe('a bucket', () => {
   })
   /** Its replies but the first, which says that it is there. */
   const over = async (...replies: object[]) => {
-    const all = [{ config: { allow_msg_ttl: true } }, ...replies]
+    const all = [{ config: { allow_msg_ttl: true, max_msgs_per_subject: 1 } }, ...replies]
     const requests = {
       ask: async () => ({ json: () => all.shift() }),
       gone: () => unavailable('gone'),

@@ -385,6 +385,17 @@ describe('Sentinels', () => {
   })
 })
 
+describe('TLS options of which no socket can be made', () => {
+  const options = { url: 'rediss://127.0.0.1:1', tls: { ca: 5 } } as never
+  const error = { code: 'INVALID_ARGUMENT', maybeExecuted: false, message: expect.stringContaining('check tls') }
+  it('are an error of each call, which says so', async () => {
+    const transport = open(options)
+    await expect(transport.send(get)).rejects.toMatchObject(error)
+    await expect(transport.subscribe('c', () => {})).rejects.toMatchObject(error)
+    await expect(transport.send({ args: ['BLPOP', 'k', 1], effect: 'once' })).rejects.toMatchObject(error)
+  })
+})
+
 describe('an option of tcpStore', () => {
   const urls = ['redis://127.0.0.1:1']
   it.each([
