@@ -26,6 +26,16 @@ describe.each([
   ['without a near tier', () => cacheOf()],
   ['with a near tier', () => cacheOf({ near: nearTier({ maxAge: '1h' }) })],
 ])('a cache %s', (_, make) => {
+  it('stores a response without a Date whose lifetime is guessed, whatever the millisecond', async () => {
+    for (let round = 0; round < 20; round++) {
+      const errors: unknown[] = []
+      const cache = cacheOf({ onEvent: (event) => 'error' in event && errors.push(event.error) })
+      const origin = createOrigin({ 'last-modified': new Date(Date.now() - 3_600_000).toUTCString() })
+      await get(cache, origin)
+      expect([errors, isHit(await get(cache, origin))]).toEqual([[], true])
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+  })
   it('answers from the store while a response is fresh, with its age, then asks again', async () => {
     const [cache, origin] = [make(), createOrigin()]
     expect((await get(cache, origin)).body).toBe('1')
