@@ -459,6 +459,11 @@ export const mutants: readonly Mutant[] = [
   ),
   ages('a heuristic has a bound', 'LONGEST_HEURISTIC_MS), explicit: false', 'Infinity), explicit: false'),
   ages(
+    'a heuristic is a whole number',
+    'const ms = Math.floor(Math.max(0, dateMs - lastModifiedMs) / 10)',
+    'const ms = Math.max(0, dateMs - lastModifiedMs) / 10',
+  ),
+  ages(
     'only some statuses have a guessed lifetime',
     "if (!isHeuristic(status) && !directives.has('public')) return",
     'if (false) return',
@@ -505,9 +510,11 @@ export const mutants: readonly Mutant[] = [
   ),
   queries(
     'a malformed rule changes nothing',
-    'if (except !== undefined && (params !== true || !Array.isArray(except))) return search',
+    'if (except !== undefined && (params ?? true) !== true) return search',
     '',
   ),
+  queries('a list has strings alone', ' || !keys.every(isText)) return search', ') return search'),
+  queries('a key is decoded as a query is', 'keys.map(nameOf)', 'keys'),
   plans('a request with a body passes', "return 'body'", 'return undefined'),
   plans('a cookie of a second line counts', 'text.split(/[;,]/)', "text.split(';')"),
   plans(
