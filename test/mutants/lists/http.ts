@@ -16,6 +16,7 @@ const PERSONAL = ['hono/sessions-and-cache.test.ts']
 const personal = of('adapters/hono/cache-response.ts', PERSONAL)
 const cookie = of('adapters/hono/session.ts', PERSONAL)
 const STACKS = ['hono/stacks.test.ts']
+const client = of('adapters/hono/cache-response.ts', STACKS)
 const QUERY_RULE = ['http/query-rule.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
 const fields = of('src/http/fields.ts', SECURITY)
@@ -507,6 +508,16 @@ export const mutants: readonly Mutant[] = [
     'groups are of one origin',
     'groups.map((group) => keys.group(origin, group))',
     "groups.map((group) => keys.group('', group))",
+  ),
+  client(
+    'a request that is validated is of its client',
+    '      noteClient(c, request)\n      c.req.raw',
+    '      c.req.raw',
+  ),
+  client(
+    'a request that refreshes is of its client',
+    '        noteClient(c, request)\n        return',
+    '        return',
   ),
   queries(
     'a malformed rule changes nothing',

@@ -1,7 +1,8 @@
 import type { AtomicStore } from 'hither'
-import { cacheResponse, type SessionVariables, session } from 'hither/hono'
+import { cacheResponse, rateLimit, type SessionVariables, session } from 'hither/hono'
 import { createHttpCache } from 'hither/http'
 import { memoryStore } from 'hither/memory'
+import { createRateLimiter, fixedWindow } from 'hither/rate-limit'
 import { createSessions } from 'hither/session'
 import { Hono } from 'hono'
 import { compress } from 'hono/compress'
@@ -10,6 +11,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { lengthOf, storeWithParts } from '../http/support.ts'
 
 const URL_A = 'https://a.example/a'
+const CONTROL = 'max-age=60, stale-while-revalidate=600'
 
 const storyOf = (response: Response): string => response.headers.get('cache-status') ?? ''
 
@@ -172,5 +174,31 @@ describe('cacheResponse with middleware of Hono behind it', () => {
     wait(61_000)
     const part = await app.request(URL_A, { headers: { range: 'bytes=1-1' } })
     expect([part.status, await part.text(), ...seen]).toEqual([206, 'b', undefined, undefined, undefined, 'bytes=1-1'])
+  })
+
+  it('leaves the address of its client to rateLimit() behind it, as Bun knows it by the request: once validated, once refreshed', async () => {
+    const store = memoryStore()
+    const cached = (more = {}) => cacheResponse({ cache: createHttpCache({ store }), cacheControl: CONTROL, ...more })
+    const limiter = createRateLimiter({ store, algorithm: fixedWindow({ limit: 9, window: '1h' }), outage: 'open' })
+    let calls = 0
+    const app = new Hono()
+    app.use('/validated', cached())
+    app.use('/refreshed', cached({ refresh: (request: Request) => app.fetch(request, bun) }))
+    app.use(rateLimit({ limiter }))
+    app.get('*', (c) => {
+      calls++
+      return c.text('abc', 200, { etag: '"a"' })
+    })
+    let client: Request | undefined
+    const bun = { requestIP: (one: Request) => (one === client ? { address: '192.0.2.1' } : null) }
+    for (const path of ['/validated', '/refreshed']) {
+      for (let i = 0; i < 2; i++) {
+        client = new Request(`https://a.example${path}`)
+        const response = await app.fetch(client, bun)
+        expect([response.status, await response.text()]).toEqual([200, 'abc'])
+        wait(61_000)
+      }
+    }
+    await vi.waitFor(() => expect(calls).toBe(4))
   })
 })
