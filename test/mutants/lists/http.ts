@@ -509,6 +509,18 @@ export const mutants: readonly Mutant[] = [
     'groups.map((group) => keys.group(origin, group))',
     "groups.map((group) => keys.group('', group))",
   ),
+  operations('a line may have any character but a newline', '(.*)$/s', '(.*)$/'),
+  of('src/http/record-body.ts', ['http/streaming.test.ts'])(
+    'text is no part of a stored body',
+    '!ArrayBuffer.isView(bytes) || ',
+    '',
+  ),
+  of('src/http/body.ts', ['http/streaming.test.ts'])(
+    'text has a size in a queue',
+    '({ byteLength = 0 })',
+    '({ byteLength })',
+  ),
+  of('src/http/answer.ts', CACHE)('no empty body without a type', "body === '' ? null : ", ''),
   client(
     'a request that is validated is of its client',
     '      noteClient(c, request)\n      c.req.raw',
