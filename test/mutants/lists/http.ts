@@ -521,6 +521,16 @@ export const mutants: readonly Mutant[] = [
     '({ byteLength })',
   ),
   of('src/http/answer.ts', CACHE)('no empty body without a type', "body === '' ? null : ", ''),
+  of('src/http/fetch.ts', STACKS)(
+    'a client that has the body needs no part of it',
+    "headers.has('if-none-match') && isNotModified",
+    'false && isNotModified',
+  ),
+  of('src/http/fetch.ts', STACKS)(
+    'a client without the tag needs the first part',
+    "headers.has('if-none-match') && isNotModified(headers, headersOf(stored.fields), 0)",
+    "headers.has('if-none-match')",
+  ),
   client(
     'a request that is validated is of its client',
     '      noteClient(c, request)\n      c.req.raw',

@@ -70,7 +70,7 @@ describe('cacheResponse with middleware of Hono behind it', () => {
       expect(await lengthOf(await app.request(URL_A))).toBe(900_000)
       await memory.delete([parts[part] as string])
       wait(61_000)
-      const response = await app.request(URL_A, { headers: { range } })
+      const response = await app.request(URL_A, { headers: { range, 'if-none-match': '"b"' } })
       expect([response.status, await lengthOf(response), calls]).toEqual([...expected, 2])
     },
   )
@@ -95,6 +95,34 @@ describe('cacheResponse with middleware of Hono behind it', () => {
     wait(61_000)
     const response = await app.request(URL_A)
     expect([response.status, await lengthOf(response), calls]).toEqual([200, 100_000, 2])
+  })
+
+  it('reads no part of a body for a client that has it', async () => {
+    const memory: AtomicStore = memoryStore()
+    let reads = 0
+    const counting: AtomicStore = {
+      ...memory,
+      getBytes: async (...all) => {
+        reads++
+        return memory.getBytes?.(...all)
+      },
+    }
+    const app = new Hono()
+    app.use(cacheResponse({ cache: createHttpCache({ store: counting }), cacheControl: 'max-age=60' }), etag())
+    app.get('/a', (c) => c.text('x'.repeat(100_000)))
+    const first = await app.request(URL_A)
+    expect(await lengthOf(first)).toBe(100_000)
+    wait(61_000)
+    const headers = { 'if-none-match': `"b", ${first.headers.get('etag')}` }
+    const validated = await app.request(URL_A, { headers })
+    expect([validated.status, storyOf(validated), reads]).toEqual([
+      304,
+      'hither; fwd=stale; fwd-status=304; stored; ttl=60',
+      0,
+    ])
+    wait(61_000)
+    const other = await app.request(URL_A, { headers: { 'if-none-match': '"b"' } })
+    expect([other.status, await lengthOf(other), reads]).toEqual([200, 100_000, 1])
   })
 
   it('stores nothing where a handler has sent its response itself, by RESPONSE_ALREADY_SENT of Node', async () => {
