@@ -531,6 +531,18 @@ export const mutants: readonly Mutant[] = [
     "headers.has('if-none-match') && isNotModified(headers, headersOf(stored.fields), 0)",
     "headers.has('if-none-match')",
   ),
+  of('src/http/handle.ts', FLIGHTS)(
+    'nobody waits for what is validated each time',
+    ' && !(stored && isNeverFresh(stored))',
+    '',
+  ),
+  of('src/http/handle.ts', FLIGHTS)(
+    'nobody waits for what could not be shared',
+    "if (lease !== 'none' && begun.fetching?.role === 'alone'",
+    "if (false && begun.fetching?.role === 'alone'",
+  ),
+  of('src/http/handle.ts', FLIGHTS)('a stale response is waited for', "=== 'alone' && !begun.stored)", "=== 'alone')"),
+  of('src/http/handle.ts', VARIANTS)('a known variant is waited for', "if (lease !== 'none' && begun", 'if (begun'),
   client(
     'a request that is validated is of its client',
     '      noteClient(c, request)\n      c.req.raw',
