@@ -543,6 +543,11 @@ export const mutants: readonly Mutant[] = [
   ),
   of('src/http/handle.ts', FLIGHTS)('a stale response is waited for', "=== 'alone' && !begun.stored)", "=== 'alone')"),
   of('src/http/handle.ts', VARIANTS)('a known variant is waited for', "if (lease !== 'none' && begun", 'if (begun'),
+  storage(
+    'tags that no response has are no longer read',
+    'used.filter((key) => !place.versions.includes(key)),',
+    '[...extra, ...unread],',
+  ),
   client(
     'a request that is validated is of its client',
     '      noteClient(c, request)\n      c.req.raw',

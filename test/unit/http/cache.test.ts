@@ -454,6 +454,27 @@ describe('variants', () => {
 })
 
 describe('groups and queries', () => {
+  it('are read while a stored response has them, and no longer', async () => {
+    const memory = memoryStore()
+    let asked = 0
+    const getMany: typeof memory.getMany = (keys, call) => {
+      asked = keys.length
+      return memory.getMany(keys, call)
+    }
+    const cache = cacheOf({ store: { ...memory, getMany } })
+    const origin = createOrigin()
+    origin.answers((_, count) => {
+      const fields = { 'cache-control': 'max-age=60', 'cache-tag': `post-${count}, post-${count + 1}` }
+      return new Response(`${count}`, { headers: fields })
+    })
+    const reads: number[] = []
+    for (let i = 0; i < 5; i++) {
+      for (let j = 0; j < 3; j++) await get(cache, origin)
+      reads.push(asked)
+      await cache.purge({ url: URL_A })
+    }
+    expect([origin.asked.length, new Set(reads).size]).toEqual([5, 1])
+  })
   it('a group is ended by an answer to an unsafe method of its origin, and by the tag of its name', async () => {
     const fields = { 'cache-control': 'max-age=60', 'cache-groups': '"g 1";a=1, "g2"' }
     const [cache, origin] = [cacheOf(), createOrigin(fields)]
