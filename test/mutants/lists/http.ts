@@ -609,7 +609,7 @@ export const mutants: readonly Mutant[] = [
   ),
   of('src/http/answer.ts', CACHE)(
     'what is stored without Content-Type has none',
-    "(typeof body === 'string' ? new TextEncoder().encode(body) : body)",
+    "typeof body === 'string' ? new TextEncoder().encode(body) : body",
     'body',
   ),
   of('src/http/fetch.ts', CACHE)('an answer that nobody may give says so', '  tellStatus(headers, name, story)', ''),
