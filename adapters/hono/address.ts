@@ -20,6 +20,9 @@ interface Beside {
   requestIP?(request: Request): { readonly address: string } | null
 }
 
+/** The client's own request, by each request that a cache has made of it. Bun knows the address of the former alone. */
+export const clientRequests: WeakMap<Request, Request> = new WeakMap()
+
 /** Bits of the smallest network that a provider gives to an IPv6 subscriber (RFC 6177). */
 const DEFAULT_PREFIX = 64
 
@@ -50,7 +53,8 @@ function socketAddress(c: Context): string | undefined {
   if (incoming) return incoming.socket?.remoteAddress
   if (remoteAddr) return remoteAddr.hostname
   // `requestIP` is a method of the server and needs its `this`.
-  return requestIP?.call(beside?.server ?? beside, c.req.raw)?.address
+  const { raw } = c.req
+  return requestIP?.call(beside?.server ?? beside, clientRequests.get(raw) ?? raw)?.address
 }
 
 /**

@@ -13,6 +13,7 @@
 import { HitherError, type WaitUntil } from 'hither'
 import type { HttpCache, HttpCacheContext } from 'hither/http'
 import type { Context, Env, MiddlewareHandler } from 'hono'
+import { clientRequests } from './address.ts'
 import { saveSessions } from './session.ts'
 import { waitUntilOf } from './wait-until.ts'
 
@@ -164,6 +165,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       refresh &&
       (async (request: Request): Promise<Response> => {
         refreshing.add(request)
+        noteClient(c, request)
         return refresh(request, c)
       })
     let cookies = NONE
@@ -175,6 +177,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       const { raw } = c.req
       const limits: MayStore[] = []
       const own: Asking = { cache, before: askingOf(c), limits }
+      noteClient(c, request)
       c.req.raw = request
       asking.set(c, own).set(request, own)
       try {
@@ -220,6 +223,11 @@ class RequestContext implements HttpCacheContext {
   get waitUntil(): WaitUntil | undefined {
     return waitUntilOf(this.c)
   }
+}
+
+/** Notes whose request another one is made of. */
+function noteClient({ req: { raw } }: Context, made: Request): void {
+  if (made !== raw) clientRequests.set(made, clientRequests.get(raw) ?? raw)
 }
 
 type Fields = readonly (readonly [string, string])[]

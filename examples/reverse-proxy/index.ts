@@ -31,11 +31,11 @@ const { PORT = '8080', ORIGIN, PROFILE = 'safe' } = process.env
 if (!ORIGIN || !URL.canParse(ORIGIN) || new URL(ORIGIN).protocol !== 'http:')
   fail('ORIGIN is the http: url of the server behind this one, such as http://127.0.0.1:3000')
 if (PROFILE !== 'safe' && PROFILE !== 'full') fail('PROFILE is safe or full')
+if (!(Number(PORT) < 65_536)) fail('PORT is a number, such as 8080')
 const origin = ORIGIN
-const store = await storeFrom(process.env)
-await store
-  .ready()
-  .catch((error: unknown) => fail(isHitherError(error) ? `${error.code}: ${error.message}` : `${error}`))
+const failWith = (error: unknown): never => fail(isHitherError(error) ? `${error.code}: ${error.message}` : `${error}`)
+const store = await storeFrom(process.env).catch(failWith)
+await store.ready().catch(failWith)
 const cache = createHttpCache({
   store,
   profile: PROFILE,
@@ -68,6 +68,7 @@ const server = createAdaptorServer({
     }
   },
 }) as Server
+server.once('error', failWith)
 server.listen(Number(PORT), '127.0.0.1', () => {
   console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port} → ${origin}`)
 })

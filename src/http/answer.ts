@@ -116,8 +116,12 @@ function answerWhole({ stored, story, nowMs, name }: AnswerRequest, body: BodyIn
   })
 }
 
-/** The body as bytes: a body that is text would give its response a Content-Type. */
-const untyped = (body: BodyInit): BodyInit => (typeof body === 'string' ? new TextEncoder().encode(body) : body)
+/**
+ * The body of a response without Content-Type. A body that is text would add one; so would a server, @hono/node-server for one, to
+ * an empty body.
+ */
+const untyped = (body: BodyInit): BodyInit | null =>
+  body === '' ? null : typeof body === 'string' ? new TextEncoder().encode(body) : body
 
 /** workerd would compress a body with Content-Encoding once more, unless `encodeBody` says that it is encoded already. */
 function encodedInit(headers: Headers): ResponseInit {

@@ -71,6 +71,6 @@ export function keepBody(source: ReadableStream<Uint8Array>, keeping: Keeping): 
         await recorder.cancel(reason)
       },
     },
-    { highWaterMark: AHEAD_BYTES, size: ({ byteLength }) => byteLength },
+    { highWaterMark: AHEAD_BYTES, size: ({ byteLength = 0 }) => byteLength },
   )
 }

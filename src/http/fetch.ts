@@ -24,7 +24,7 @@ import type { Plan } from './plan.ts'
 import { mayReplaceError } from './reuse.ts'
 import type { Fetching } from './storage.ts'
 import { addTags, ruleTags, versionKeysOf } from './tags.ts'
-import { agreesWithHead, conditional, isConfirmed } from './validate.ts'
+import { agreesWithHead, conditional, isConfirmed, isNotModified } from './validate.ts'
 
 /** A request that goes to the origin. */
 export interface Forwarded {
@@ -80,6 +80,10 @@ async function withFirst(task: FetchTask): Promise<FetchTask> {
   const { engine, plan, stored } = task
   const { request, context } = plan
   if (context.refresh !== false || !stored || !('id' in stored.body) || request.method === 'HEAD') return task
+  // A client that has the tag of the stored response gets a 304 after a 304, whatever fields that renews.
+  const { headers } = request
+  if (stored.status === 200 && headers.has('if-none-match') && isNotModified(headers, headersOf(stored.fields), 0))
+    return task
   const first = await readFirst({ request, stored, chunks: engine.storage.chunks }).catch((error: unknown) =>
     engine.tell({ type: 'store-error', error }),
   )

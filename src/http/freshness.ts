@@ -45,7 +45,9 @@ export function lifetimeOf(
   const lastModifiedMs = parseDate(headers.get('last-modified'), responseMs)
   if (!heuristics || targeted || lastModifiedMs === undefined) return { ms: 0, explicit: false }
   if (!isHeuristic(status) && !directives.has('public')) return { ms: 0, explicit: false }
-  return { ms: Math.min(Math.max(0, (dateMs - lastModifiedMs) / 10), LONGEST_HEURISTIC_MS), explicit: false }
+  // An operation of the store takes whole numbers. Without a Date, the time is not one of whole seconds.
+  const ms = Math.floor(Math.max(0, dateMs - lastModifiedMs) / 10)
+  return { ms: Math.min(ms, LONGEST_HEURISTIC_MS), explicit: false }
 }
 
 /** The age of a response when it arrived, in milliseconds (RFC 9111, section 4.2.3). Never negative. */

@@ -92,7 +92,7 @@ async function load(
 ): Promise<Response> {
   const { plan, stored, story } = forwarded
   const key = `${plan.place.record} ${variant ?? stored?.variant ?? ''}`
-  const shares = mayShare(plan, story)
+  const shares = mayShare(plan, story) && !(stored && isNeverFresh(stored))
   const flight = shares && !REQUEST_SCOPED ? flightOf(engine, key) : undefined
   if (flight) {
     flight.join()
@@ -121,6 +121,9 @@ async function load(
   return lead(engine, forwarded, shares ? key : undefined, variant === undefined ? 'ask' : 'none')
 }
 
+/** Whether each use of a stored response has to be validated: a response like it is of no use to the requests that wait for it. */
+const isNeverFresh = ({ noCache, lifetimeMs, swrMs }: StoredResponse): boolean => noCache || lifetimeMs + swrMs === 0
+
 /** Whether the response to a request may be shared with other requests, as far as the request's own fields show. */
 function mayShare({ request, hasIdentity, directives }: Plan, { fwd }: Story): boolean {
   const { method, headers } = request
@@ -144,6 +147,8 @@ async function lead(engine: Engine, forwarded: Forwarded, key?: string, lease: L
       flight.settle(begun)
       return await respond(engine, plan, begun, { ...story, collapsed: true })
     }
+    // The last response could not be shared, so the next one is not waited for. A known variant has not asked for the lease.
+    if (lease !== 'none' && begun.fetching?.role === 'alone' && !begun.stored) flight.settle(undefined)
     const { awaited, settle: onDone, leave: onStoring } = flight
     return await fetchAndKeep({ ...forwarded, ...begun, engine, onDone, onStoring, awaited })
   } catch (error) {

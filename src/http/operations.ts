@@ -28,7 +28,7 @@ export interface RecordLine {
 
 const NOBODY = '-'.repeat(16)
 const HEAD = /^h1([\w-]{16})(\d{16})(\d{16})(?:\n|$)/
-const LINE = /^([\w-]{43})(\d{16})(\d{16})(.*)$/
+const LINE = /^([\w-]{43})(\d{16})(\d{16})(.*)$/s
 /** How long a record remembers a running request and the last invalidation: a response that takes longer is not stored. */
 const UNDER_WAY_MS = 300_000
 /** Lifetime of a lease, which keeps other requests from fetching the same URL. */

@@ -38,7 +38,8 @@ export function createRecorder(source: ReadableStream<Uint8Array>, recording: Re
   const collect = async (bytes: Uint8Array): Promise<void> => {
     if (state === 'lost') return
     try {
-      if (collector.length() === 0 && !recording.mayBegin(bytes)) return lose()
+      // Node's servers also send text of a body, which is no part that can be stored.
+      if (!ArrayBuffer.isView(bytes) || (collector.length() === 0 && !recording.mayBegin(bytes))) return lose()
       if (!(await collector.add(bytes))) lose()
     } catch (error) {
       lose(error)

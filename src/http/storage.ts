@@ -152,9 +152,8 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     const { lines, invalidatedUs } = parseRecord(values[0]) ?? NOTHING
     const seenUs = Math.max(0, ...lines.map(({ startUs }) => startUs))
     const all = lines.flatMap((line) => parseResponse(line.response, line.variant, line.startUs) ?? [])
-    const unread = [...new Set(all.flatMap((one) => one.versions.map(([key]) => key)))].filter(
-      (key) => !versions.has(key),
-    )
+    const used = [...new Set(all.flatMap((one) => one.versions.map(([key]) => key)))]
+    const unread = used.filter((key) => !versions.has(key))
     const readVersions = async (wanted: readonly string[]): Promise<void> => {
       const texts = await getMany(wanted)
       for (const [i, key] of wanted.entries()) versions.set(key, texts[i])
@@ -162,7 +161,11 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
     if (unread.length > 0) {
       await readVersions(unread)
       if (hints.size >= MAX_HINTS) hints.clear()
-      hints.set(place.record, [...extra, ...unread])
+      // Only those in use now: a page whose tags change would otherwise read all that it ever had.
+      hints.set(
+        place.record,
+        used.filter((key) => !place.versions.includes(key)),
+      )
     }
     const isValid = (one: StoredResponse): boolean =>
       one.versions.every(([key, version]) => idOf(versions.get(key) ?? '') === version)

@@ -63,6 +63,10 @@ it.each([
     { ORIGIN: 'http://127.0.0.1:1', UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:1', UPSTASH_REDIS_REST_TOKEN: 't' },
     /^STORE_UNAVAILABLE/,
   ],
+  [{ ORIGIN: 'http://127.0.0.1:1', STORE: 'rest' }, /^MISSING_CREDENTIALS: set UPSTASH_REDIS_REST_URL/],
+  [{ ORIGIN: 'http://127.0.0.1:1', STORE: 'redis://:bad:url:x' }, /^INVALID_URL/],
+  [{ ORIGIN: 'http://127.0.0.1:1', PROFILE: 'FULL' }, /^PROFILE is/],
+  [{ ORIGIN: 'http://127.0.0.1:1', PORT: 'http' }, /^PORT is/],
 ] as const)('the reverse proxy says what is wrong with its environment, and ends: %j', (env, message) => {
   const program = ['--no-warnings', '--import', './scripts/from-source.ts', 'examples/reverse-proxy/index.ts']
   const { PATH = '' } = process.env

@@ -16,6 +16,7 @@ const PERSONAL = ['hono/sessions-and-cache.test.ts']
 const personal = of('adapters/hono/cache-response.ts', PERSONAL)
 const cookie = of('adapters/hono/session.ts', PERSONAL)
 const STACKS = ['hono/stacks.test.ts']
+const client = of('adapters/hono/cache-response.ts', STACKS)
 const QUERY_RULE = ['http/query-rule.test.ts']
 const storable = of('src/http/storable.ts', SECURITY)
 const fields = of('src/http/fields.ts', SECURITY)
@@ -459,6 +460,11 @@ export const mutants: readonly Mutant[] = [
   ),
   ages('a heuristic has a bound', 'LONGEST_HEURISTIC_MS), explicit: false', 'Infinity), explicit: false'),
   ages(
+    'a heuristic is a whole number',
+    'const ms = Math.floor(Math.max(0, dateMs - lastModifiedMs) / 10)',
+    'const ms = Math.max(0, dateMs - lastModifiedMs) / 10',
+  ),
+  ages(
     'only some statuses have a guessed lifetime',
     "if (!isHeuristic(status) && !directives.has('public')) return",
     'if (false) return',
@@ -503,11 +509,62 @@ export const mutants: readonly Mutant[] = [
     'groups.map((group) => keys.group(origin, group))',
     "groups.map((group) => keys.group('', group))",
   ),
-  queries(
-    'a malformed rule changes nothing',
-    'if (except !== undefined && (params !== true || !Array.isArray(except))) return search',
+  operations('a line may have any character but a newline', '(.*)$/s', '(.*)$/'),
+  of('src/http/record-body.ts', ['http/streaming.test.ts'])(
+    'text is no part of a stored body',
+    '!ArrayBuffer.isView(bytes) || ',
     '',
   ),
+  of('src/http/body.ts', ['http/streaming.test.ts'])(
+    'text has a size in a queue',
+    '({ byteLength = 0 })',
+    '({ byteLength })',
+  ),
+  of('src/http/answer.ts', CACHE)('no empty body without a type', "body === '' ? null : ", ''),
+  of('src/http/fetch.ts', STACKS)(
+    'a client that has the body needs no part of it',
+    "headers.has('if-none-match') && isNotModified",
+    'false && isNotModified',
+  ),
+  of('src/http/fetch.ts', STACKS)(
+    'a client without the tag needs the first part',
+    "headers.has('if-none-match') && isNotModified(headers, headersOf(stored.fields), 0)",
+    "headers.has('if-none-match')",
+  ),
+  of('src/http/handle.ts', FLIGHTS)(
+    'nobody waits for what is validated each time',
+    ' && !(stored && isNeverFresh(stored))',
+    '',
+  ),
+  of('src/http/handle.ts', FLIGHTS)(
+    'nobody waits for what could not be shared',
+    "if (lease !== 'none' && begun.fetching?.role === 'alone'",
+    "if (false && begun.fetching?.role === 'alone'",
+  ),
+  of('src/http/handle.ts', FLIGHTS)('a stale response is waited for', "=== 'alone' && !begun.stored)", "=== 'alone')"),
+  of('src/http/handle.ts', VARIANTS)('a known variant is waited for', "if (lease !== 'none' && begun", 'if (begun'),
+  storage(
+    'tags that no response has are no longer read',
+    'used.filter((key) => !place.versions.includes(key)),',
+    '[...extra, ...unread],',
+  ),
+  client(
+    'a request that is validated is of its client',
+    '      noteClient(c, request)\n      c.req.raw',
+    '      c.req.raw',
+  ),
+  client(
+    'a request that refreshes is of its client',
+    '        noteClient(c, request)\n        return',
+    '        return',
+  ),
+  queries(
+    'a malformed rule changes nothing',
+    'if (except !== undefined && (params ?? true) !== true) return search',
+    '',
+  ),
+  queries('a list has strings alone', ' || !keys.every(isText)) return search', ') return search'),
+  queries('a key is decoded as a query is', 'keys.map(nameOf)', 'keys'),
   plans('a request with a body passes', "return 'body'", 'return undefined'),
   plans('a cookie of a second line counts', 'text.split(/[;,]/)', "text.split(';')"),
   plans(
@@ -552,7 +609,7 @@ export const mutants: readonly Mutant[] = [
   ),
   of('src/http/answer.ts', CACHE)(
     'what is stored without Content-Type has none',
-    "(typeof body === 'string' ? new TextEncoder().encode(body) : body)",
+    "typeof body === 'string' ? new TextEncoder().encode(body) : body",
     'body',
   ),
   of('src/http/fetch.ts', CACHE)('an answer that nobody may give says so', '  tellStatus(headers, name, story)', ''),

@@ -5,9 +5,10 @@ import { type Served, serveIn } from './serve.ts'
 /** An application that caches the responses of its handlers, and has a route that purges. */
 const token = 'a-token-of-the-test'
 const app = `
-import { cacheResponse } from 'hither/hono'
+import { cacheResponse, rateLimit } from 'hither/hono'
 import { createHttpCache, purgeHandler } from 'hither/http'
 import { memoryStore } from 'hither/memory'
+import { createRateLimiter, fixedWindow } from 'hither/rate-limit'
 import { Hono } from 'hono'
 
 const cache = createHttpCache({ store: memoryStore() })
@@ -26,6 +27,10 @@ app.get('/c/large', () => new Response(new ReadableStream({
 })))
 app.get('/c/private', (c) => c.text('private ' + ++calls, 200, { 'Cache-Control': 'private' }))
 app.post('/c/text', (c) => c.text('done'))
+const algorithm = fixedWindow({ limit: 100, window: '1m' })
+const limiter = createRateLimiter({ store: memoryStore(), algorithm, outage: 'open' })
+app.use('/limited', cacheResponse({ cache, cacheControl: 'max-age=0' }), rateLimit({ limiter }))
+app.get('/limited', (c) => c.text('limited', 200, { ETag: '"l"' }))
 `
 
 describe.each(['bun', 'deno'] as const)('cacheResponse on %s', (runtime) => {
@@ -94,5 +99,12 @@ describe.each(['bun', 'deno'] as const)('cacheResponse on %s', (runtime) => {
   })
   it('stores nothing that is private', async () => {
     expect((await ask('/c/private')).body).not.toBe((await ask('/c/private')).body)
+  })
+  it('counts clients behind the cache by their address, also when a response is validated', async () => {
+    const asked = [await ask('/limited'), await ask('/limited')]
+    expect(asked.map(({ status, body, story }) => [status, body, story.slice(0, 20)])).toEqual([
+      [200, 'limited', 'hither; fwd=uri-miss'],
+      [200, 'limited', 'hither; fwd=stale; f'],
+    ])
   })
 })

@@ -1,7 +1,8 @@
 import type { AtomicStore } from 'hither'
-import { cacheResponse, type SessionVariables, session } from 'hither/hono'
+import { cacheResponse, rateLimit, type SessionVariables, session } from 'hither/hono'
 import { createHttpCache } from 'hither/http'
 import { memoryStore } from 'hither/memory'
+import { createRateLimiter, fixedWindow } from 'hither/rate-limit'
 import { createSessions } from 'hither/session'
 import { Hono } from 'hono'
 import { compress } from 'hono/compress'
@@ -10,6 +11,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { lengthOf, storeWithParts } from '../http/support.ts'
 
 const URL_A = 'https://a.example/a'
+const CONTROL = 'max-age=60, stale-while-revalidate=600'
 
 const storyOf = (response: Response): string => response.headers.get('cache-status') ?? ''
 
@@ -68,7 +70,7 @@ describe('cacheResponse with middleware of Hono behind it', () => {
       expect(await lengthOf(await app.request(URL_A))).toBe(900_000)
       await memory.delete([parts[part] as string])
       wait(61_000)
-      const response = await app.request(URL_A, { headers: { range } })
+      const response = await app.request(URL_A, { headers: { range, 'if-none-match': '"b"' } })
       expect([response.status, await lengthOf(response), calls]).toEqual([...expected, 2])
     },
   )
@@ -93,6 +95,34 @@ describe('cacheResponse with middleware of Hono behind it', () => {
     wait(61_000)
     const response = await app.request(URL_A)
     expect([response.status, await lengthOf(response), calls]).toEqual([200, 100_000, 2])
+  })
+
+  it('reads no part of a body for a client that has it', async () => {
+    const memory: AtomicStore = memoryStore()
+    let reads = 0
+    const counting: AtomicStore = {
+      ...memory,
+      getBytes: async (...all) => {
+        reads++
+        return memory.getBytes?.(...all)
+      },
+    }
+    const app = new Hono()
+    app.use(cacheResponse({ cache: createHttpCache({ store: counting }), cacheControl: 'max-age=60' }), etag())
+    app.get('/a', (c) => c.text('x'.repeat(100_000)))
+    const first = await app.request(URL_A)
+    expect(await lengthOf(first)).toBe(100_000)
+    wait(61_000)
+    const headers = { 'if-none-match': `"b", ${first.headers.get('etag')}` }
+    const validated = await app.request(URL_A, { headers })
+    expect([validated.status, storyOf(validated), reads]).toEqual([
+      304,
+      'hither; fwd=stale; fwd-status=304; stored; ttl=60',
+      0,
+    ])
+    wait(61_000)
+    const other = await app.request(URL_A, { headers: { 'if-none-match': '"b"' } })
+    expect([other.status, await lengthOf(other), reads]).toEqual([200, 100_000, 1])
   })
 
   it('stores nothing where a handler has sent its response itself, by RESPONSE_ALREADY_SENT of Node', async () => {
@@ -172,5 +202,31 @@ describe('cacheResponse with middleware of Hono behind it', () => {
     wait(61_000)
     const part = await app.request(URL_A, { headers: { range: 'bytes=1-1' } })
     expect([part.status, await part.text(), ...seen]).toEqual([206, 'b', undefined, undefined, undefined, 'bytes=1-1'])
+  })
+
+  it('leaves the address of its client to rateLimit() behind it, as Bun knows it by the request: once validated, once refreshed', async () => {
+    const store = memoryStore()
+    const cached = (more = {}) => cacheResponse({ cache: createHttpCache({ store }), cacheControl: CONTROL, ...more })
+    const limiter = createRateLimiter({ store, algorithm: fixedWindow({ limit: 9, window: '1h' }), outage: 'open' })
+    let calls = 0
+    const app = new Hono()
+    app.use('/validated', cached())
+    app.use('/refreshed', cached({ refresh: (request: Request) => app.fetch(request, bun) }))
+    app.use(rateLimit({ limiter }))
+    app.get('*', (c) => {
+      calls++
+      return c.text('abc', 200, { etag: '"a"' })
+    })
+    let client: Request | undefined
+    const bun = { requestIP: (one: Request) => (one === client ? { address: '192.0.2.1' } : null) }
+    for (const path of ['/validated', '/refreshed']) {
+      for (let i = 0; i < 2; i++) {
+        client = new Request(`https://a.example${path}`)
+        const response = await app.fetch(client, bun)
+        expect([response.status, await response.text()]).toEqual([200, 'abc'])
+        wait(61_000)
+      }
+    }
+    await vi.waitFor(() => expect(calls).toBe(4))
   })
 })

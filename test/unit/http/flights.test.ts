@@ -44,7 +44,7 @@ it.each(['cold', 'stale'])(
   async (what) => {
     const store = memoryStore()
     const caches = [cacheOf({ store }), cacheOf({ store })] as const
-    const origin = createOrigin({ ...fields, 'cache-control': 'no-cache', etag: '"1"' })
+    const origin = createOrigin({ ...fields, date: new Date(Date.now() - 120_000).toUTCString(), etag: '"1"' })
     if (what === 'stale') await get(caches[0], origin)
     const before = origin.asked.length
     const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const
@@ -175,3 +175,47 @@ if (!REQUEST_SCOPED) {
     await vi.waitFor(async () => expect((await see(await cache(new Request(URL_A), origin))).body).toBe('3'))
   })
 }
+
+const useless = [
+  { 'cache-control': 'no-store' },
+  {},
+  { 'cache-control': 'no-cache', etag: '"1"' },
+  { 'cache-control': 'max-age=0', etag: '"1"' },
+]
+it.each(useless)('nobody waits for a response that is of no use to others, once one was seen: %j', async (given) => {
+  const store = memoryStore()
+  const caches = [cacheOf({ store }), cacheOf({ store })] as const
+  const origin = createOrigin(given)
+  await get(caches[0], origin)
+  await caches[0].flush()
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+  origin.answers(async (_, count) => {
+    await gate
+    return new Response(`${count}`, { headers: given })
+  })
+  const all = Array.from({ length: 10 }, (_, i) => get(caches[i % 2 ? 1 : 0], origin))
+  await vi.waitFor(() => expect(origin.asked.length).toBe(11))
+  open()
+  expect(new Set((await Promise.all(all)).map(({ body }) => body)).size).toBe(10)
+})
+
+it('who asks for a stale response waits, though another variant of it may not be shared', async () => {
+  const cache = cacheOf()
+  const date = new Date(Date.now() - 120_000).toUTCString()
+  const origin = createOrigin({ ...fields, vary: 'x-a', date })
+  await get(cache, origin)
+  origin.answers(() => new Response('no', { headers: { 'cache-control': 'no-store' } }))
+  await get(cache, origin, { headers: { 'x-a': '1' } })
+  await cache.flush()
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+  origin.answers(async (_, count) => {
+    await gate
+    return new Response(`${count}`, { headers: fields })
+  })
+  const all = Array.from({ length: 10 }, () => get(cache, origin))
+  await vi.waitFor(() => expect(origin.asked.length).toBe(REQUEST_SCOPED ? 12 : 3))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  open()
+  await Promise.all(all)
+  if (!REQUEST_SCOPED) expect(origin.asked.length).toBe(3)
+})

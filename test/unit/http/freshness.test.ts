@@ -45,6 +45,10 @@ describe('the lifetime', () => {
     expect(life({ 'cache-control': 'max-age=1' }, 500)).toEqual([1000, true])
     expect(life({ expires: '0' }, 500)).toEqual([0, true])
   })
+  it('is a whole number of milliseconds where a response has no Date', () => {
+    const one = received({ 'last-modified': date(NOW - 100_000) }, { responseMs: NOW + 7 })
+    expect(lifetimeOf(one, controlOf(one.headers), undefined, true).ms).toBe(10_000)
+  })
   it('is guessed for few statuses, or where it is public, and only where that is allowed', () => {
     const old = { 'last-modified': date(NOW - 100_000) }
     expect(life(old, undefined, false)).toEqual([0, false])

@@ -104,4 +104,30 @@ describe(`${STREAMS} large bodies at once`, () => {
     }
     expect((await reader.read()).done).toBe(true)
   })
+  it('of text, which Node’s servers send, are passed on and not stored', async () => {
+    let count = 0
+    const next = (): Response => {
+      count++
+      const source = new ReadableStream<unknown>({
+        start(controller) {
+          for (const part of ['abc', new Uint8Array([100]), 'é']) controller.enqueue(part)
+          controller.close()
+        },
+      }) as ReadableStream<Uint8Array>
+      // The body of a `Response` is replaced, since some runtimes take no text there.
+      return Object.defineProperty(new Response(source, { headers: { 'cache-control': 'max-age=60' } }), 'body', {
+        value: source,
+      })
+    }
+    const { store, counts } = countingStore()
+    const cache = createHttpCache({ store })
+    for (let i = 1; i < 3; i++) {
+      const response = await cache(new Request('https://a.example/text'), next)
+      const reader = (response.body as ReadableStream<unknown>).getReader()
+      const parts: unknown[] = []
+      for (let part = await reader.read(); !part.done; part = await reader.read()) parts.push(part.value)
+      expect([count, ...parts]).toEqual([i, 'abc', new Uint8Array([100]), 'é'])
+    }
+    expect(counts.written).toBe(0)
+  })
 })
