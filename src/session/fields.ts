@@ -12,7 +12,13 @@ export interface OpenField {
 }
 
 /** A field of a stored session, or one that this request has set. */
-export type Field = OpenField | { readonly value: unknown }
+export type Field =
+  | OpenField
+  | {
+      readonly value: unknown
+      /** It was read and then changed in place, so it holds stored data. */
+      readonly isStored?: true
+    }
 
 type OpenFields = Map<string, OpenField>
 

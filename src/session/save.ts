@@ -66,7 +66,7 @@ export async function save(
 export function noteChangedInPlace({ changed, snapshots, stored }: State): void {
   for (const [name, before] of snapshots) {
     const value = stored.get(name)?.value
-    if (!changed.has(name) && snapshotOf(value) !== before) changed.set(name, { value })
+    if (!changed.has(name) && snapshotOf(value) !== before) changed.set(name, { value, isStored: true })
   }
 }
 
@@ -201,9 +201,11 @@ async function addToList(
   if (subject) await store.run(listSession, listKey(subject), [handle, now() + absoluteMs, device], call)
 }
 
-/** The fields that this request has set, without those that it deletes. */
+/** The fields that this request has set, without those that it deletes or has changed in place. */
 function setFields({ changed }: Saving): ReadonlyMap<string, Field> {
-  return new Map([...changed].flatMap(([name, field]) => (field ? [[name, field] as const] : [])))
+  return new Map(
+    [...changed].flatMap(([name, field]) => (field && !('isStored' in field) ? [[name, field] as const] : [])),
+  )
 }
 
 /** The `changes` of `writeSession`: a line for each field; a name alone deletes it. */

@@ -169,17 +169,20 @@ async function* consume<T>(group: Group<T>, options: ConsumeOptions): AsyncGener
     try {
       if (rows.length > 0) rows = await source.keep(rows)
       else {
-        rows = await source.next()
-        if (poison) rows = await moveAway(group, rows, poison, settings.call)
+        const read = await source.next()
+        rows = poison ? await moveAway(group, read, poison, settings.call) : read
       }
     } catch (error) {
       if (signal?.aborted) throw signal.reason
       // A TIMEOUT of a command that must not be sent twice is not `retryable`. The loop may continue all the same.
       if (!isHitherError(error) || !(error.retryable || error.code === 'TIMEOUT' || isPassing(error))) throw error
       onError?.(error)
-      // The lost reply may have delivered entries. They are pending now, and are read first.
-      rows = []
-      source.restart()
+      // The lost reply may have delivered entries. They are pending now, and are read first. `rows` are not read again unless `keep`
+      // may have run, since each read counts as a delivery.
+      if (rows.length === 0 || error.maybeExecuted) {
+        rows = []
+        source.restart()
+      }
       await sleep(pauseMs, signal)
       pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)
       continue

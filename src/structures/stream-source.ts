@@ -7,6 +7,8 @@ import { type EntryRow, firstStream, openRows } from './stream-entries.ts'
 
 /** Longest wait on the server in one command: short, so that entries of dead consumers can be claimed in between. */
 const WAIT_MS = 5000
+/** The part of `claimAfter` within which no other consumer takes over an entry, even if this one saw late that it was read. */
+const SURELY_OURS = 0.75
 
 /** A group, as its consumers use it. */
 export interface Group<T> {
@@ -122,12 +124,16 @@ export function createSource<T>(group: Group<T>, { consumer, claimMs, count, cal
     async keep(rows) {
       const idleMs = elapsedMs() - idleSinceMs
       if (claimMs === undefined || idleMs < claimMs / 2) return rows
-      // An entry that another has taken over, which it does after `claimMs`, has been idle for too short a time to be claimed.
-      const least = Math.floor(idleMs - claimMs / 2)
+      // An entry that another has taken over, which it does after `claimMs`, has been idle for too short a time to be claimed,
+      // unless this command is delayed by nearly `claimMs`.
+      const least = Math.floor(idleMs - claimMs / 8)
       const ids = rows.map(({ id }) => id)
       const claiming = place.write('XCLAIM', [name, consumer, least, ...ids, 'JUSTID'], toList, call)
-      const kept = new Set((await claiming.catch(orNoGroup))?.map(String))
+      const claimed = await claiming.catch(orNoGroup)
       idleSinceMs = elapsedMs()
+      // The server also leaves out what was deleted or trimmed. So soon, that is all it leaves out: nobody has taken over any.
+      if (claimed && idleMs < claimMs * SURELY_OURS) return rows
+      const kept = new Set(claimed?.map(String))
       return rows.filter(({ id }) => kept.has(id))
     },
   }

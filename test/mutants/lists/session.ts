@@ -15,6 +15,7 @@ const save = of('src/session/save.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
   session('a rotation keeps what was changed in place', 'if (kept) noteChangedInPlace(state)\n', '\n'),
+  save('nor takes it to another subject', "field && !('isStored' in field)", 'field'),
   session('but not of a session that another has ended', 'if (kept) noteChangedInPlace', 'noteChangedInPlace'),
   fields('without its codec a value is none', 'CODED + JSON.stringify(text)', 'JSON.stringify(text)'),
   fields(

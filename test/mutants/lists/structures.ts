@@ -134,7 +134,13 @@ export const mutants: readonly Mutant[] = [
   ),
   group('after a lost reply what was given is read first', '      source.restart()\n', ''),
   slow('a consumer that works keeps its batch', 'idleMs < claimMs / 2) return rows', 'idleMs > 0) return rows'),
-  slow('and takes nothing back that another has taken over', 'Math.floor(idleMs - claimMs / 2)', '0'),
+  slow('and takes nothing back that another has taken over', 'Math.floor(idleMs - claimMs / 8)', '0'),
+  slow('although it asks late', 'idleMs - claimMs / 8', 'idleMs - claimMs / 2'),
+  slow('and keeps what was trimmed', 'if (claimed && idleMs < claimMs * SURELY_OURS) return rows', ''),
+  slow('unless the group is gone', 'if (claimed && idleMs <', 'if (idleMs <'),
+  group('what was not read again counts no delivery', 'rows.length === 0 || error.maybeExecuted', 'true', [
+    'structures/slow-consumers.test.ts',
+  ]),
   slow('and works on nothing that another has', 'rows.filter(({ id }) => kept.has(id))', 'kept.size > 9 ? [] : rows'),
   slow('and goes on where its group was deleted', 'claiming.catch(orNoGroup)', 'claiming'),
   slow(

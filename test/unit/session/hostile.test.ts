@@ -206,6 +206,23 @@ describe('sessions: callers that do not wait', () => {
     const read = await sessions.open(request(cookieOf(await first.save())))
     expect([read.get('cart'), read.get('n'), late.get('cart')]).toEqual([['a', 'b'], 1, undefined])
   })
+  it.each(['before', 'after'])(
+    'takes nothing stored to another subject by a change in place %s the rotation',
+    async (when) => {
+      const sessions = make()
+      const cookie = await begin(sessions, { auth: { role: 'admin' } }, 'user:7')
+      const late = await sessions.open(request(cookie))
+      const change = (): void => void Object.assign(late.get('auth') as object, { seen: 1 })
+      await sessions.destroyAll('user:7')
+      if (when === 'before') change()
+      await late.rotate()
+      if (when === 'after') change()
+      late.set('kept', 1)
+      late.bind('user:8')
+      const read = await sessions.open(request(cookieOf(await late.save())))
+      expect([read.isNew, read.get('auth'), read.get('kept')]).toEqual([false, undefined, 1])
+    },
+  )
   it('saves what is changed in place after a save', async () => {
     const sessions = make()
     const cookie = await begin(sessions, { cart: ['a'], gone: ['x'] })

@@ -1,3 +1,4 @@
+import { HitherError } from 'hither'
 import { embeddedStore } from 'hither/embedded'
 import { type ConsumeOptions, type GroupEntry, type StreamGroup, stream } from 'hither/structures'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -10,9 +11,19 @@ afterEach(() => void vi.restoreAllMocks())
 async function setUp() {
   const clock = { ms: 1_000_000_000 }
   vi.spyOn(performance, 'now').mockImplementation(() => clock.ms)
-  const jobs = stream<number>({ store: embeddedStore({ now: () => clock.ms }) }, 'jobs')
+  const store = embeddedStore({ now: () => clock.ms })
+  const jobs = stream<number>({ store }, 'jobs')
   for (const n of [1, 2, 3]) await jobs.append(n)
-  return { clock, jobs, group: jobs.group('g') }
+  return { clock, store, jobs, group: jobs.group('g') }
+}
+
+/** The group of a consumer for whose XCLAIM something happens before it is sent. */
+function groupBefore(store: ReturnType<typeof embeddedStore>, happens: () => void): StreamGroup<number> {
+  const command: typeof store.command = async (keys, args, ...more) => {
+    if (args[0] === 'XCLAIM') happens()
+    return store.command(keys, args, ...more)
+  }
+  return stream<number>({ store: { ...store, command } }, 'jobs').group('g')
 }
 
 const consume = (group: StreamGroup<number>, consumer: string, options?: Partial<ConsumeOptions>) =>
@@ -51,11 +62,47 @@ describe('consumers that work for long', () => {
     expect((await nextOf(a)).value).toBe(4)
     expect((await nextOf(b)).value).toBe(3)
   })
-  it('go on if their group was deleted meanwhile', async () => {
+  it('leave what another works on to it, though their own claim is late', async () => {
+    const { clock, store, jobs, group } = await setUp()
+    const a = consume(
+      groupBefore(store, () => {
+        clock.ms += 600
+      }),
+      'a',
+    )
+    await (await nextOf(a)).ack()
+    clock.ms += 1100
+    expect((await nextOf(consume(group, 'b'))).value).toBe(2)
+    await jobs.append(4)
+    expect((await nextOf(a)).value).toBe(4)
+  })
+  it('are given what was trimmed while it waited', async () => {
+    const { clock, jobs, group } = await setUp()
+    const a = consume(group, 'a')
+    await nextOf(a)
+    clock.ms += 600
+    await jobs.append(4, { maxLength: 1 })
+    expect([(await nextOf(a)).value, (await nextOf(a)).value, (await nextOf(a)).value]).toEqual([2, 3, 4])
+  })
+  it('count no delivery more where the server was down for a moment', async () => {
+    const { clock, store } = await setUp()
+    const failures = [new HitherError('STORE_UNAVAILABLE', 'down', { retryable: true })]
+    const fail = (): void => {
+      const failure = failures.pop()
+      if (failure) throw failure
+    }
+    const a = consume(groupBefore(store, fail), 'a', { poison: { after: 1, to: 'dead' } })
+    await (await nextOf(a)).ack()
+    clock.ms += 600
+    const second = await nextOf(a)
+    expect([second.value, second.deliveries, failures]).toEqual([2, 1, []])
+    expect(await stream({ store }, 'dead').size()).toBe(0)
+  })
+  it.each([600, 1500])('go on if their group was deleted meanwhile, after %i ms', async (ms) => {
     const { clock, group } = await setUp()
     const a = consume(group, 'a')
     await nextOf(a)
-    clock.ms += 1500
+    clock.ms += ms
     await group.destroy()
     expect((await nextOf(a)).value).toBe(1)
   })
