@@ -4,7 +4,7 @@
  * with `tags` in their names or in the names of their files. `--pins` runs nothing: it only checks that the text of every mutant
  * is in its file exactly once, and that the changed file is still a program.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
@@ -25,7 +25,7 @@ const FILES_AT_ONCE = 2 * AT_ONCE
 const BATCH = 40
 /**
  * A lease that nobody releases ends after six seconds, and a call without a reply after five: a test that then passes, late, must
- * have failed before.
+ * have failed before. A test that takes seconds by itself has a longer timeout in its file.
  */
 const TIMEOUTS = { testTimeoutMs: 4000, fileTimeoutMs: 30_000 }
 
@@ -75,20 +75,20 @@ const simulateAll = (list: readonly Mutant[]): Promise<void> =>
     tell(mutant, failures[0] && `seed ${failures[0].seed}: ${failures[0].fault}`)
   })
 
-/** Throws if a test of `list` fails over the unchanged copy of the sources. */
+/** Throws if a test of `list` fails over the unchanged copy of the sources, within the time that the mutants get. */
 async function checkUnchanged(list: readonly Mutant[], how: HowToRun): Promise<void> {
-  const patient = { ...how, testTimeoutMs: 60_000, fileTimeoutMs: 300_000 }
-  const results = await runFiles(testFiles(how.folder, 'none', list), patient)
+  const results = await runFiles(testFiles(how.folder, 'none', list), how)
   const failed = [...results].filter(([, { failure }]) => failure).map(([file]) => file)
   // Files share a process here, so one may have left a timer to the next. A real failure also shows when its file runs alone.
-  for (const [file, { failure }] of await runFiles(failed, { ...patient, filesAtOnce: 1 }))
+  for (const [file, { failure }] of await runFiles(failed, { ...how, filesAtOnce: 1 }))
     if (failure) throw new Error(`unchanged, ${relative(how.folder, file)} fails: ${failure.title}: ${failure.message}`)
 }
 
 /** Runs the tests of each mutant over its copy of the sources. */
 async function testAll(list: readonly Mutant[]): Promise<void> {
   if (list.length === 0) return
-  const folder = mkdtempSync(join(tmpdir(), 'hither-mutants-'))
+  // Vitest names files by their real paths.
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hither-mutants-')))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   const how = { folder, vitest: join(root, 'node_modules/vitest/vitest.mjs'), filesAtOnce: FILES_AT_ONCE, ...TIMEOUTS }
   makeCopies(folder, list)

@@ -114,7 +114,7 @@ it('a scan of a Cluster whose nodes are not known yet takes no signal that is no
   await expect(first).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
 })
 
-it('a scan of a Cluster whose nodes do not say which they are ends in time', async () => {
+it('a scan of a Cluster whose nodes do not say which they are ends in time', { timeout: 60_000 }, async () => {
   const url = [await silentServer(), await silentServer()]
   const store = tcpStore({ url, timeoutMs: 200 })
   ends.push(() => store.close())

@@ -517,8 +517,24 @@ export const mutants: readonly Mutant[] = [
   ),
   of('src/http/body.ts', ['http/streaming.test.ts'])(
     'text has a size in a queue',
-    '({ byteLength = 0 })',
-    '({ byteLength })',
+    'byteLength ?? length',
+    'byteLength ?? 0',
+  ),
+  of('src/http/record-body.ts', ['http/streaming.test.ts'])(
+    'no text ends a body',
+    'if (done) {',
+    'if (done || !value) {',
+  ),
+  of('src/http/body.ts', ['http/streaming.test.ts'])('nor is it left out', 'if (bytes !== undefined)', 'if (bytes)'),
+  of('src/http/fetch.ts', FLIGHTS)(
+    'an error keeps nobody from waiting afterwards',
+    'done(undefined, received.status >= 500)',
+    'done(undefined)',
+  ),
+  of('src/http/operations.ts', FLIGHTS)(
+    'nor does what was there before a stored response',
+    'record.token === token || record.token === NOBODY ?',
+    'record.token === token ?',
   ),
   of('src/http/answer.ts', CACHE)('no empty body without a type', "body === '' ? null : ", ''),
   of('src/http/fetch.ts', STACKS)(
@@ -544,18 +560,18 @@ export const mutants: readonly Mutant[] = [
   of('src/http/handle.ts', FLIGHTS)('a stale response is waited for', "=== 'alone' && !begun.stored)", "=== 'alone')"),
   of('src/http/handle.ts', VARIANTS)('a known variant is waited for', "if (lease !== 'none' && begun", 'if (begun'),
   storage(
-    'tags that no response has are no longer read',
-    'used.filter((key) => !place.versions.includes(key)),',
-    '[...extra, ...unread],',
+    'tags that no response has any more are no longer read',
+    'hints.set(place.record, hinted)',
+    'hints.set(place.record, [...extra, ...unread])',
   ),
   client(
     'a request that is validated is of its client',
-    '      noteClient(c, request)\n      c.req.raw',
+    '      if (address !== undefined) knownAddresses.set(request, address)\n      c.req.raw',
     '      c.req.raw',
   ),
   client(
     'a request that refreshes is of its client',
-    '        noteClient(c, request)\n        return',
+    '        if (address !== undefined) knownAddresses.set(request, address)\n        return',
     '        return',
   ),
   queries(

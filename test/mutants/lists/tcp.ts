@@ -23,8 +23,14 @@ export const mutants: readonly Mutant[] = [
   ),
   of('adapters/tcp/errors.ts', UNIT)(
     'a wrong key is no lack of the runtime',
-    'if (code === undefined) return',
+    'if (code === undefined && cause instanceof TypeError) return',
     'if (true) return',
+  ),
+  of('adapters/tcp/errors.ts', UNIT)('nor is a wrong PFX file', ' && cause instanceof TypeError', ''),
+  of('adapters/tcp/errors.ts', UNIT)(
+    'a refused password is one, though the connection ends',
+    '/^(NOAUTH|WRONGPASS)$/.test(word) || ',
+    '',
   ),
   store('reads over several connections are answered apart', 'readsApart: connections > 1', 'readsApart: false'),
   courier(

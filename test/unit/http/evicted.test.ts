@@ -49,7 +49,8 @@ it('a response whose record was lost before a purge is not stored, though the ne
       return memory.run(operation, key, ...rest)
     },
   }
-  const [cache, other] = [cacheOf({ store }), cacheOf({ store })]
+  const options = { store, collapseTimeout: 50 }
+  const [cache, other] = [cacheOf(options), cacheOf(options)]
   const origin = createOrigin()
   const held = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const
   origin.answers(async (_, count) => {

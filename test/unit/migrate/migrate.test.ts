@@ -133,7 +133,9 @@ describe('migrate', () => {
     expect(box.text).toContain('k:0')
   })
 
-  it('has patience with a store that is away after a wait for the rate, or after a long scan', async () => {
+  it('has patience with a store that is away after a wait for the rate, or after a long scan', {
+    timeout: 60_000,
+  }, async () => {
     const unavailable = (): never => {
       throw new HitherError('STORE_UNAVAILABLE', 'away', { retryable: true })
     }

@@ -610,7 +610,8 @@ describe('an outage', () => {
       return await memory.run(...args)
     }
     const onEvent = (event: RateLimitEvent): unknown => event.type === 'breaker' && events.push(event)
-    const limiter = createRateLimiter({ store: { ...memory, run }, algorithm, outage: 'closed', onEvent })
+    const store = { ...memory, run }
+    const limiter = createRateLimiter({ store, algorithm, outage: 'closed', timeout: '30s', onEvent })
     const reason = async (id: string) => (await limiter.limit(id)).reason
     for (let i = 0; i < 5; i++) expect(await reason(`${i}`)).toBe('unavailable')
     let answer = (): void => {}
