@@ -63,9 +63,10 @@ async function identityOf({ store }: OpenedStore): Promise<string | undefined> {
   const ranges = (Array.isArray(slots) ? slots : []) as readonly (readonly [
     unknown,
     unknown,
-    primary: readonly unknown[],
+    primary?: readonly unknown[],
   ])[]
-  const [first] = ranges.map(([, , [, , id]]) => String(id)).sort()
+  // Servers before Redis 4 name no ids.
+  const [first] = ranges.map(([, , primary]) => primary?.[2]).filter((id) => typeof id === 'string').sort()
   return first ?? /^run_id:(?!0+\s)(\w+)/m.exec(String(await askServer(store, 'INFO', 'server')))?.[1]
 }
 

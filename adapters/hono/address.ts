@@ -20,8 +20,11 @@ interface Beside {
   requestIP?(request: Request): { readonly address: string } | null
 }
 
-/** The client's own request, by each request that a cache has made of it. Bun knows the address of the former alone. */
-export const clientRequests: WeakMap<Request, Request> = new WeakMap()
+/**
+ * The client's address, by each request that a cache has made of the client's. Bun knows the address of the latter alone, and only
+ * until it has its response.
+ */
+export const knownAddresses: WeakMap<Request, string> = new WeakMap()
 
 /** Bits of the smallest network that a provider gives to an IPv6 subscriber (RFC 6177). */
 const DEFAULT_PREFIX = 64
@@ -47,14 +50,14 @@ export function checkPrefix(bits: number): number {
   throw new HitherError('INVALID_ARGUMENT', 'ipv6Prefix is a whole number of bits, 1 to 128')
 }
 
-function socketAddress(c: Context): string | undefined {
+export function socketAddress(c: Context): string | undefined {
   const beside = c.env as Beside | undefined
   const { incoming, remoteAddr, requestIP } = (beside?.server ?? beside ?? {}) as Beside
   if (incoming) return incoming.socket?.remoteAddress
   if (remoteAddr) return remoteAddr.hostname
   // `requestIP` is a method of the server and needs its `this`.
   const { raw } = c.req
-  return requestIP?.call(beside?.server ?? beside, clientRequests.get(raw) ?? raw)?.address
+  return knownAddresses.get(raw) ?? requestIP?.call(beside?.server ?? beside, raw)?.address
 }
 
 /**

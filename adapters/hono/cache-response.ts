@@ -13,7 +13,7 @@
 import { HitherError, type WaitUntil } from 'hither'
 import type { HttpCache, HttpCacheContext } from 'hither/http'
 import type { Context, Env, MiddlewareHandler } from 'hono'
-import { clientRequests } from './address.ts'
+import { knownAddresses, socketAddress } from './address.ts'
 import { saveSessions } from './session.ts'
 import { waitUntilOf } from './wait-until.ts'
 
@@ -161,11 +161,13 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       replace(withFields(prepare(c, [], saved !== undefined), (saved ?? []).map(cookieField)))
       return
     }
+    // Before the first wait: once the client has its response, Bun knows its address no more.
+    const address = socketAddress(c)
     const again =
       refresh &&
       (async (request: Request): Promise<Response> => {
         refreshing.add(request)
-        noteClient(c, request)
+        if (address !== undefined) knownAddresses.set(request, address)
         return refresh(request, c)
       })
     let cookies = NONE
@@ -177,7 +179,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       const { raw } = c.req
       const limits: MayStore[] = []
       const own: Asking = { cache, before: askingOf(c), limits }
-      noteClient(c, request)
+      if (address !== undefined) knownAddresses.set(request, address)
       c.req.raw = request
       asking.set(c, own).set(request, own)
       try {
@@ -223,11 +225,6 @@ class RequestContext implements HttpCacheContext {
   get waitUntil(): WaitUntil | undefined {
     return waitUntilOf(this.c)
   }
-}
-
-/** Notes whose request another one is made of. */
-function noteClient({ req: { raw } }: Context, made: Request): void {
-  if (made !== raw) clientRequests.set(made, clientRequests.get(raw) ?? raw)
 }
 
 type Fields = readonly (readonly [string, string])[]

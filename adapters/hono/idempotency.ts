@@ -154,8 +154,10 @@ function problem(status: number, title: string, detail: string, headers: Headers
   })
 }
 
-function bodyIsGone(): never {
-  throw invalid('the body was read from c.req.raw before idempotency(): read it by c.req, such as c.req.text()')
+function bodyIsGone(cause: unknown): never {
+  const message =
+    'the body was read before idempotency() and cannot be read again: read it by c.req.text() or c.req.json()'
+  throw new HitherError('INVALID_ARGUMENT', message, { cause })
 }
 
 function invalid(message: string): HitherError {

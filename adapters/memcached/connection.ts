@@ -142,7 +142,7 @@ export function openConnection(
       },
     },
   )
-  // Only now: where no socket can be made, nothing is to be ended.
+  // Set after the socket: if none can be made, this timer would end a connection that does not exist.
   const cancelOpening = setDeadline(
     () => finish(unavailable(`no connection within ${connectTimeoutMs} ms`)),
     connectTimeoutMs,

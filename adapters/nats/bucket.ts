@@ -129,7 +129,7 @@ export async function openBucket(
     const how = knowsTtl
       ? `set allow_msg_ttl of the stream ${stream}, or name another bucket`
       : 'NATS has them from 2.11 on'
-    return new HitherError('UNSUPPORTED', `lifetimes of single keys are not to be had here: ${how}`)
+    return new HitherError('UNSUPPORTED', `lifetimes of single keys are not available here: ${how}`)
   }
 
   return {

@@ -14,16 +14,20 @@ export function tooLarge(bytes: number): ReplyError {
 export function unreached(what: string, reason: string, cause?: unknown): HitherError {
   const mend = /WRONG_VERSION_NUMBER|PACKET_LENGTH/.test(reason)
     ? 'is it TLS? redis:// is for a server without'
-    : /CERT|SIGNATURE/.test(reason)
-      ? /ALERT_/.test(reason)
-        ? 'check tls.cert and tls.key'
-        : 'check tls.ca, tls.servername and the certificate'
-      : 'check that the server runs and host and port are right'
+    : /ALERT_.*(CERT|UNKNOWN_CA)/.test(reason)
+      ? 'check tls.cert and tls.key'
+      : /CERT|SIGNATURE/.test(reason)
+        ? 'check tls.ca, tls.servername and the certificate'
+        : 'check that the server runs and host and port are right'
   return fault('STORE_UNAVAILABLE', `${what} (${reason}): ${mend}`, cause)
 }
 
 /** The server replied to the greeting with an error. Its text is not shown: it may have an argument. */
 export function refused({ word, message }: ReplyError, cause?: unknown): HitherError {
+  if (/^(NOAUTH|WRONGPASS)$/.test(word) || /^ERR (invalid password|.*AUTH)/.test(message))
+    return new HitherError('UNAUTHORIZED', 'the server refused the credentials: check user name and password', {
+      cause,
+    })
   const why = /^ERR max number of clients/.test(message)
     ? 'too many clients: raise its maxclients, or open fewer connections'
     : word
@@ -33,8 +37,10 @@ export function refused({ word, message }: ReplyError, cause?: unknown): HitherE
 /** This runtime has no socket of this kind, or opens none with these TLS options. */
 export function unopened(cause: unknown): HitherError {
   const { code, message } = cause as Error & { readonly code?: string }
-  if (code === undefined) return new HitherError('UNSUPPORTED', message)
-  return new HitherError('INVALID_ARGUMENT', `no socket opens with these options (${code}): check tls`, { cause })
+  // The sockets of Workers and Vercel throw a TypeError. Node's errors about a PFX file have no code either, but are no TypeErrors.
+  if (code === undefined && cause instanceof TypeError) return new HitherError('UNSUPPORTED', message)
+  const why = code ?? 'see cause'
+  return new HitherError('INVALID_ARGUMENT', `no socket opens with these options (${why}): check tls`, { cause })
 }
 
 export function closed(): HitherError {

@@ -1,4 +1,4 @@
-import { HitherError, StoreRejectedError } from '../../src/errors.ts'
+import { StoreRejectedError } from '../../src/errors.ts'
 import type { RedisAddress } from '../../src/store/redis-url.ts'
 import { type Command, ReplyError, type Wire } from '../../src/store/transport.ts'
 import { fault, refused } from './errors.ts'
@@ -42,11 +42,10 @@ export async function greet(address: RedisAddress, settings: Settings, ask: Ask)
 /** Throws if an error reply to the greeting makes the connection unusable. */
 function check(reply: ReplyError, command: string): void {
   const { word } = reply
-  if (/^(NOAUTH|WRONGPASS)$/.test(word) || /^ERR (invalid password|.*AUTH)/.test(reply.message)) {
-    throw new HitherError('UNAUTHORIZED', 'the server refused the credentials: check user name and password')
-  }
+  const error = refused(reply)
+  if (error.code === 'UNAUTHORIZED') throw error
   if (command === 'SELECT') throw new StoreRejectedError('SELECT', word)
   // A server that cannot save (MISCONF) refuses PING and writes, but still serves reads. A user may lack PING or ROLE.
   const passes = word === 'NOPERM' || (command === 'PING' && word !== 'LOADING')
-  if (!passes) throw refused(reply)
+  if (!passes) throw error
 }

@@ -31,7 +31,7 @@ const { PORT = '8080', ORIGIN, PROFILE = 'safe' } = process.env
 if (!ORIGIN || !URL.canParse(ORIGIN) || new URL(ORIGIN).protocol !== 'http:')
   fail('ORIGIN is the http: url of the server behind this one, such as http://127.0.0.1:3000')
 if (PROFILE !== 'safe' && PROFILE !== 'full') fail('PROFILE is safe or full')
-if (!(Number(PORT) < 65_536)) fail('PORT is a number, such as 8080')
+if (!/^\d{1,5}$/.test(PORT) || Number(PORT) > 65_535) fail('PORT is a number, such as 8080')
 const origin = ORIGIN
 const failWith = (error: unknown): never => fail(isHitherError(error) ? `${error.code}: ${error.message}` : `${error}`)
 const store = await storeFrom(process.env).catch(failWith)

@@ -25,8 +25,8 @@ export function keepBody(source: ReadableStream<Uint8Array>, keeping: Keeping): 
     try {
       const bytes = await recorder.next()
       if (isCancelled) return
-      if (bytes) controller.enqueue(bytes)
-      isOver = !bytes || recorder.state() === 'whole'
+      if (bytes !== undefined) controller.enqueue(bytes)
+      isOver = bytes === undefined || recorder.state() === 'whole'
       if (isOver) controller.close()
     } catch (error) {
       failure = { error }
@@ -71,6 +71,6 @@ export function keepBody(source: ReadableStream<Uint8Array>, keeping: Keeping): 
         await recorder.cancel(reason)
       },
     },
-    { highWaterMark: AHEAD_BYTES, size: ({ byteLength = 0 }) => byteLength },
+    { highWaterMark: AHEAD_BYTES, size: ({ byteLength, length }) => byteLength ?? length },
   )
 }

@@ -169,7 +169,8 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
       awaited: task.awaited,
     })
   } else {
-    done(undefined)
+    // An error of the server says nothing of whether its next response may be shared.
+    done(undefined, received.status >= 500)
     if (fetching && stored && (why === 'no-store' || why === 'private')) {
       await drop(engine, plan, stored)
     }

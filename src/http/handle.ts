@@ -202,6 +202,8 @@ function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
     const inner: Plan = { ...plan, request: again, next }
     const begun = await engine.storage.begin(plan.place, 'ask', plan.seenUs)
     if (begun.role === 'waits' || begun.role === 'behind') return
+    // Where nobody waits for the lease, the first to come here goes alone as well.
+    if (begun.role === 'alone' && flightOf(engine, key) && !REQUEST_SCOPED) return
     const { settle } = createFlight(engine, key)
     const story = { fwd: 'stale' } as const
     const task = { engine, plan: inner, stored, fetching: begun, story, onDone: settle, awaited: Promise.resolve() }

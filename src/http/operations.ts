@@ -122,7 +122,8 @@ return { math.max(now_us, invalidated + 1), granted, now_us }`,
 }
 
 /**
- * Stores a response in front of the others of its URL, and frees the lease of `token`. `startUs`: the reply of `beginFetch`.
+ * Stores a response in front of the others of its URL, and frees the lease of `token`. Where nobody was to wait for the responses of
+ * the URL, they may wait for the next one again. `startUs`: the reply of `beginFetch`.
  * `replaces`: a variant that is dropped, or ''. `most`: how many responses the record keeps. `renews`: when the request of the
  * response began that this one renews; 0 for none. Replies 1, or 0 if the response came too late: the URL was invalidated meanwhile,
  * or a later request has stored this variant, or the response that it renews or the whole record is gone.
@@ -155,7 +156,7 @@ end
 if not is_there then return 0 end
 table.insert(kept, 1, ('%s%016.0f%016.0f%s'):format(variant, start, now_us + life * 1000, ARGV[7]))
 lines = kept
-if token == ARGV[1] then token, lease = ('-'):rep(16), 0 end
+if token == ARGV[1] or token == ('-'):rep(16) then token, lease = ('-'):rep(16), 0 end
 write(life)
 return 1`,
   apply(current, args, { nowUs, leftMs }): Transition<number> {
@@ -258,7 +259,7 @@ return 1`,
 const EMPTY: UrlRecord = { token: NOBODY, leaseUs: 0, invalidatedUs: 0, lines: [] }
 
 function withoutLease(record: UrlRecord, token: string): UrlRecord {
-  return record.token === token ? { ...record, token: NOBODY, leaseUs: 0 } : record
+  return record.token === token || record.token === NOBODY ? { ...record, token: NOBODY, leaseUs: 0 } : record
 }
 
 /** The longer of `ms` and the lifetime that is left. A key without an end (none of this cache) gets one: its `PTTL` is -1. */

@@ -66,7 +66,7 @@ export function createRecorder(source: ReadableStream<Uint8Array>, recording: Re
       try {
         const { done, value } = ahead ? { done: false, value: ahead } : await reader.read()
         ahead = undefined
-        if (done || !value) {
+        if (done) {
           await end()
           return undefined
         }

@@ -158,14 +158,12 @@ export function createStorage({ store, near: tier, keys, timeoutMs, maxVariants,
       const texts = await getMany(wanted)
       for (const [i, key] of wanted.entries()) versions.set(key, texts[i])
     }
-    if (unread.length > 0) {
-      await readVersions(unread)
+    if (unread.length > 0) await readVersions(unread)
+    // Only those in use now: a page whose tags change would otherwise read all that it ever had.
+    const hinted = used.filter((key) => !place.versions.includes(key))
+    if (unread.length > 0 || (all.length > 0 && hinted.length < extra.length)) {
       if (hints.size >= MAX_HINTS) hints.clear()
-      // Only those in use now: a page whose tags change would otherwise read all that it ever had.
-      hints.set(
-        place.record,
-        used.filter((key) => !place.versions.includes(key)),
-      )
+      hints.set(place.record, hinted)
     }
     const isValid = (one: StoredResponse): boolean =>
       one.versions.every(([key, version]) => idOf(versions.get(key) ?? '') === version)

@@ -79,7 +79,7 @@ describe('a bucket of NATS that another program made', () => {
 })
 
 describe('a full bucket of NATS', () => {
-  it('lets go of what is deleted', async () => {
+  it('deletes keys where there is no room', async () => {
     const server = await startServer('nats')
     const store = natsStore({ servers: server.url, bucket: 'full', storage: 'memory', maxBytes: 4000 })
     const keys: string[] = []

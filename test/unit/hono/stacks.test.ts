@@ -223,6 +223,7 @@ describe('cacheResponse with middleware of Hono behind it', () => {
       for (let i = 0; i < 2; i++) {
         client = new Request(`https://a.example${path}`)
         const response = await app.fetch(client, bun)
+        client = undefined
         expect([response.status, await response.text()]).toEqual([200, 'abc'])
         wait(61_000)
       }

@@ -474,6 +474,9 @@ describe('groups and queries', () => {
       await cache.purge({ url: URL_A })
     }
     expect([origin.asked.length, new Set(reads).size]).toEqual([5, 1])
+    origin.answers(() => new Response('none', { headers: { 'cache-control': 'max-age=60' } }))
+    for (let j = 0; j < 3; j++) await get(cache, origin)
+    expect(asked).toBe((reads[0] as number) - 2)
   })
   it('a group is ended by an answer to an unsafe method of its origin, and by the tag of its name', async () => {
     const fields = { 'cache-control': 'max-age=60', 'cache-groups': '"g 1";a=1, "g2"' }

@@ -219,3 +219,31 @@ it('who asks for a stale response waits, though another variant of it may not be
   await Promise.all(all)
   if (!REQUEST_SCOPED) expect(origin.asked.length).toBe(3)
 })
+
+if (!REQUEST_SCOPED) {
+  const befores: Record<string, readonly ResponseInit[]> = {
+    'a 500': [{ status: 500 }],
+    'a 503, then a 200': [{ status: 503 }, { headers: fields }],
+    'a response that could not be shared, then one that could': [{ headers: {} }, { headers: fields }],
+  }
+  it.each(Object.entries(befores))('one of all asks after %s', async (_, before) => {
+    const cache = cacheOf()
+    const origin = createOrigin(fields)
+    for (const init of before) {
+      origin.answers(() => new Response('before', init))
+      await get(cache, origin)
+      await cache.flush()
+    }
+    await cache.purge({ tags: ['t'] })
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+    origin.answers(async (_, count) => {
+      await gate
+      return new Response(`${count}`, { headers: fields })
+    })
+    const all = Array.from({ length: 10 }, () => get(cache, origin))
+    await vi.waitFor(() => expect(origin.asked.length).toBe(before.length + 1))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    open()
+    expect(new Set((await Promise.all(all)).map(({ body }) => body)).size).toBe(1)
+  })
+}

@@ -75,6 +75,10 @@ describe('TLS options of which no socket can be made', () => {
     const error = { code: 'INVALID_ARGUMENT', maybeExecuted: false, message: expect.stringContaining('check tls') }
     await expect(store.set('k', 'v')).rejects.toMatchObject(error)
     await expect(store.scan('*')[Symbol.asyncIterator]().next()).rejects.toMatchObject(error)
+    // Node's error about a PFX file has no code.
+    const pfx = memcachedStore({ ...options, tls: { pfx: new Uint8Array([1, 2]) } } as never)
+    await expect(pfx.set('k', 'v')).rejects.toMatchObject(error)
+    await pfx.close()
     await new Promise((resolve) => setTimeout(resolve, 50))
     process.off('uncaughtException', hear)
     expect(late).toEqual([])

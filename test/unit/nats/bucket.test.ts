@@ -67,7 +67,7 @@ describe('a bucket that another program made', () => {
 })
 
 describe('a full bucket', () => {
-  it('is rid of a deleted key without a marker, of what was read alone', async () => {
+  it('purges a deleted key without a marker, if it is the one that was read', async () => {
     const { bucket, last } = await opened(sure, full, { success: true, purged: 1 })
     expect(await bucket.write('k', undefined, { revision: 7 }, limits)).toBe(true)
     expect(last().subject).toBe('$JS.API.STREAM.PURGE.KV_b')

@@ -385,6 +385,17 @@ describe('Sentinels', () => {
   })
 })
 
+it.each(['WRONGPASS invalid username-password pair', 'NOAUTH Authentication required.'])(
+  'says that a server refuses the credentials also where it ends the connection: %s',
+  async (said) => {
+    const { url } = await play((_, socket) => {
+      socket.end(`-${said}\r\n`)
+      return undefined
+    })
+    await expect(open({ url }).send(get)).rejects.toMatchObject({ code: 'UNAUTHORIZED', retryable: false })
+  },
+)
+
 describe('TLS options of which no socket can be made', () => {
   const options = { url: 'rediss://127.0.0.1:1', tls: { ca: 5 } } as never
   const error = { code: 'INVALID_ARGUMENT', maybeExecuted: false, message: expect.stringContaining('check tls') }
@@ -393,6 +404,9 @@ describe('TLS options of which no socket can be made', () => {
     await expect(transport.send(get)).rejects.toMatchObject(error)
     await expect(transport.subscribe('c', () => {})).rejects.toMatchObject(error)
     await expect(transport.send({ args: ['BLPOP', 'k', 1], effect: 'once' })).rejects.toMatchObject(error)
+    // Node's error about a PFX file has no code.
+    const pfx = { url: 'rediss://127.0.0.1:1', tls: { pfx: new Uint8Array([1, 2]) } } as never
+    await expect(open(pfx).send(get)).rejects.toMatchObject(error)
   })
 })
 
