@@ -66,7 +66,10 @@ async function identityOf({ store }: OpenedStore): Promise<string | undefined> {
     primary?: readonly unknown[],
   ])[]
   // Servers before Redis 4 name no ids.
-  const [first] = ranges.map(([, , primary]) => primary?.[2]).filter((id) => typeof id === 'string').sort()
+  const [first] = ranges
+    .map(([, , primary]) => primary?.[2])
+    .filter((id) => typeof id === 'string')
+    .sort()
   return first ?? /^run_id:(?!0+\s)(\w+)/m.exec(String(await askServer(store, 'INFO', 'server')))?.[1]
 }
 

@@ -1,4 +1,5 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startGateway } from 'hither/node'
@@ -56,6 +57,35 @@ it('refuses to copy a Cluster to one of its nodes, and a node to its Cluster', {
   }
   expect(await run([other.url, first, '--state', state]).ended).toBe(0)
   await cluster.stop()
+})
+
+/** An empty server that names its nodes without their ids, as those before Redis 4 do, and has its port in its `run_id`. */
+async function startOld(): Promise<string> {
+  const server = createServer((socket) => {
+    const { port } = server.address() as AddressInfo
+    const info = `run_id:${String(port).padStart(40, 'a')}\r\n`
+    const replies: Record<string, string> = {
+      PING: '+PONG\r\n',
+      CLUSTER: `*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:${port}\r\n`,
+      INFO: `$${info.length}\r\n${info}\r\n`,
+      SCAN: '*2\r\n$1\r\n0\r\n*0\r\n',
+    }
+    socket.on('error', () => {})
+    socket.on('data', (bytes) => {
+      for (const [, verb = ''] of `${bytes}`.matchAll(/\*\d+\r\n\$\d+\r\n(\w+)/g))
+        socket.write(replies[verb.toUpperCase()] ?? '-ERR unknown command\r\n')
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  servers.push({ stop: async () => void server.close() } as Server)
+  return `redis://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+it('takes servers that do not name the ids of their nodes for two places', async () => {
+  const copied = run([await startOld(), await startOld(), '--state', join(folder, 'old.json')])
+  await copied.ended
+  expect(copied.err()).toContain('the state of the run is in')
+  expect(copied.err()).not.toContain('one place')
 })
 
 const keysOf = (count: number): string[] => Array.from({ length: count }, (_, i) => `k:${i}`)

@@ -1,5 +1,6 @@
 import { createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { unreached } from '../../../adapters/tcp/errors.ts'
 import { tcpStore, tcpTransport } from '../../../adapters/tcp/index.ts'
 import { createNodes } from '../../../adapters/tcp/nodes.ts'
 import { readOptions } from '../../../adapters/tcp/options.ts'
@@ -395,6 +396,15 @@ it.each(['WRONGPASS invalid username-password pair', 'NOAUTH Authentication requ
     await expect(open({ url }).send(get)).rejects.toMatchObject({ code: 'UNAUTHORIZED', retryable: false })
   },
 )
+
+it.each([
+  ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'tls.cert'],
+  ['ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', 'tls.cert'],
+  ['SELF_SIGNED_CERT_IN_CHAIN', 'tls.ca'],
+  ['ECONNREFUSED', 'host and port'],
+])('says what to look at where a connection fails: %s', (reason, what) => {
+  expect(unreached('not connected', reason).message).toContain(what)
+})
 
 describe('TLS options of which no socket can be made', () => {
   const options = { url: 'rediss://127.0.0.1:1', tls: { ca: 5 } } as never
