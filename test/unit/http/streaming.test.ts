@@ -127,8 +127,10 @@ describe(`${STREAMS} large bodies at once`, () => {
       const response = await cache(new Request('https://a.example/text'), next)
       const reader = (response.body as ReadableStream<unknown>).getReader()
       const parts: unknown[] = []
-      for (let part = await reader.read(); !part.done; part = await reader.read()) parts.push(part.value)
-      expect([count, ...parts]).toEqual([i, 'abc', '', new Uint8Array([100]), 'é'])
+      // workerd passes on no empty part.
+      for (let part = await reader.read(); !part.done; part = await reader.read())
+        if (part.value !== '') parts.push(part.value)
+      expect([count, ...parts]).toEqual([i, 'abc', new Uint8Array([100]), 'é'])
     }
     expect(counts.written).toBe(0)
   })
