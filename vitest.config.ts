@@ -103,10 +103,10 @@ const timedAlone = [
   'test/examples/{worker,edge}.test.ts',
 ]
 /**
- * A missed bound in milliseconds is measured up to six times more, since the machine may have had something else to do. A result
+ * A missed bound in milliseconds is measured up to four times more, since the machine may have had something else to do. A result
  * that is wrong, not late, fails at once.
  */
-const retry = { count: 6, condition: /to be less than or equal to/ }
+const retry = { count: 4, condition: /to be less than or equal to/ }
 
 /** Most files wait more than they compute, so more of them run side by side than there are processors. */
 const maxWorkers = sharesServers() ? 1 : availableParallelism() + 2
