@@ -1,26 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { lua } from 'hither/lua'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { startServer } from '../../scripts/servers.ts'
+import { expect, it } from 'vitest'
 import { Engine } from '../../src/embedded/index.ts'
-import { overEngine, overSocket, type Server } from './support/servers.ts'
+import { besideRedis } from './support/servers.ts'
 
 // Seldom used options, options that exclude one another, words too many, and the errors of scripts.
 
-let redis: Awaited<ReturnType<typeof startServer>>
-let theirs: Server
 const engine = new Engine({ lua })
-const own = overEngine(engine)
-beforeAll(async () => {
-  redis = await startServer('redis8')
-  theirs = await overSocket(redis.url)
-}, 60_000)
-afterAll(async () => {
-  theirs?.close()
-  own.close()
-  engine.close()
-  await redis?.stop()
-})
+const { own, theirs } = besideRedis(engine)
 
 /** The commands of `odd-words.txt`, one a line. A word in quotes is JSON. */
 const lines = readFileSync(new URL('support/odd-words.txt', import.meta.url), 'utf8')
@@ -35,7 +22,7 @@ it.each(['2', '3'])(
     const talk = [['FLUSHALL'], ['FUNCTION', 'FLUSH'], ['HELLO', protocol], ...lines.map(wordsOf)]
     const differences: unknown[] = []
     for (const words of talk) {
-      const [[reply], [ours]] = await Promise.all([theirs.ask([words]), own.ask([words])])
+      const [[reply], [ours]] = await Promise.all([theirs().ask([words]), own.ask([words])])
       if (words[0] !== 'HELLO' && JSON.stringify(reply) !== JSON.stringify(ours))
         differences.push({ words, redis: reply, engine: ours })
     }

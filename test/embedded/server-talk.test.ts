@@ -1,25 +1,13 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { startServer } from '../../scripts/servers.ts'
 import { Engine } from '../../src/embedded/index.ts'
 import { seedOfTheDay } from '../support/seed.ts'
 import { serverTalk } from './support/server-talk.ts'
-import { overEngine, overSocket, type Server } from './support/servers.ts'
+import { besideRedis, overEngine, overSocket, type Server } from './support/servers.ts'
 import type { Typed } from './support/typed.ts'
 
-let redis: Awaited<ReturnType<typeof startServer>>
-let theirs: Server
 const engine = new Engine()
-const own = overEngine(engine)
-beforeAll(async () => {
-  redis = await startServer('redis8')
-  theirs = await overSocket(redis.url)
-}, 60_000)
-afterAll(async () => {
-  theirs?.close()
-  own.close()
-  engine.close()
-  await redis?.stop()
-})
+const { own, theirs } = besideRedis(engine)
 
 /** Removes the order from a map of names to values. */
 const sorted = (reply: Typed): unknown =>
@@ -37,7 +25,7 @@ async function askAll(server: Server, talk: readonly (readonly string[])[]): Pro
 
 it('answers commands of users, settings and connections as a Redis 8 does', async () => {
   const talk = serverTalk(seedOfTheDay())
-  const [a, b] = await Promise.all([askAll(theirs, talk), askAll(own, talk)])
+  const [a, b] = await Promise.all([askAll(theirs(), talk), askAll(own, talk)])
   const seen = (words: readonly string[], reply: Typed): unknown =>
     words[0] === 'CONFIG' && words[1] === 'GET' ? sorted(reply) : reply
   const differences = talk.flatMap((words, i) => {

@@ -1,4 +1,6 @@
 import { connect } from 'node:net'
+import { afterAll, beforeAll } from 'vitest'
+import { startServer } from '../../../scripts/servers.ts'
 import { createConnection, type Engine } from '../../../src/embedded/index.ts'
 import { frame, readReply, type Typed } from './typed.ts'
 
@@ -68,5 +70,29 @@ export function overEngine(engine: Engine): Server {
       return collector.take(commands.length)
     },
     close: () => connection.close(),
+  }
+}
+
+/** `engine` beside a real Redis 8, for the tests of the file that calls this. `theirs` is there once the tests begin. */
+export function besideRedis(engine: Engine): { readonly own: Server; readonly theirs: () => Server } {
+  let redis: Awaited<ReturnType<typeof startServer>> | undefined
+  let theirs: Server | undefined
+  const own = overEngine(engine)
+  beforeAll(async () => {
+    redis = await startServer('redis8')
+    theirs = await overSocket(redis.url)
+  }, 60_000)
+  afterAll(async () => {
+    theirs?.close()
+    own.close()
+    engine.close()
+    await redis?.stop()
+  })
+  return {
+    own,
+    theirs: () => {
+      if (!theirs) throw new Error('the Redis has not been started yet')
+      return theirs
+    },
   }
 }
