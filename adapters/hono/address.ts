@@ -20,11 +20,8 @@ interface Beside {
   requestIP?(request: Request): { readonly address: string } | null
 }
 
-/**
- * The client's address, by each request that a cache has made of the client's. Bun knows the address of the latter alone, and only
- * until it has its response.
- */
-export const knownAddresses: WeakMap<Request, string> = new WeakMap()
+/** The client's address, by each request that a cache has made of the client's; see `keepAddress`. */
+const knownAddresses: WeakMap<Request, string> = new WeakMap()
 
 /** Bits of the smallest network that a provider gives to an IPv6 subscriber (RFC 6177). */
 const DEFAULT_PREFIX = 64
@@ -50,14 +47,30 @@ export function checkPrefix(bits: number): number {
   throw new HitherError('INVALID_ARGUMENT', 'ipv6Prefix is a whole number of bits, 1 to 128')
 }
 
-export function socketAddress(c: Context): string | undefined {
+/**
+ * Reads the client's address now, and returns a function that notes it for a request that is made of the client's. On Bun alone,
+ * which knows the address by the client's own request, and only until that has its response.
+ */
+export function keepAddress(c: Context): (made: Request) => void {
+  const address = besideOf(c).requestIP ? socketAddress(c) : undefined
+  return (made) => {
+    if (address !== undefined) knownAddresses.set(made, address)
+  }
+}
+
+/** What the runtime passes beside the request: the server itself on Bun, also as a property. */
+function besideOf(c: Context): Beside {
   const beside = c.env as Beside | undefined
-  const { incoming, remoteAddr, requestIP } = (beside?.server ?? beside ?? {}) as Beside
+  return (beside?.server ?? beside ?? {}) as Beside
+}
+
+function socketAddress(c: Context): string | undefined {
+  const beside = besideOf(c)
+  const { incoming, remoteAddr } = beside
   if (incoming) return incoming.socket?.remoteAddress
   if (remoteAddr) return remoteAddr.hostname
-  // `requestIP` is a method of the server and needs its `this`.
   const { raw } = c.req
-  return knownAddresses.get(raw) ?? requestIP?.call(beside?.server ?? beside, raw)?.address
+  return knownAddresses.get(raw) ?? beside.requestIP?.(raw)?.address
 }
 
 /**

@@ -13,7 +13,7 @@
 import { HitherError, type WaitUntil } from 'hither'
 import type { HttpCache, HttpCacheContext } from 'hither/http'
 import type { Context, Env, MiddlewareHandler } from 'hono'
-import { knownAddresses, socketAddress } from './address.ts'
+import { keepAddress } from './address.ts'
 import { saveSessions } from './session.ts'
 import { waitUntilOf } from './wait-until.ts'
 
@@ -162,12 +162,12 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       return
     }
     // Before the first wait: once the client has its response, Bun knows its address no more.
-    const address = socketAddress(c)
+    const noteClient = keepAddress(c)
     const again =
       refresh &&
       (async (request: Request): Promise<Response> => {
         refreshing.add(request)
-        if (address !== undefined) knownAddresses.set(request, address)
+        noteClient(request)
         return refresh(request, c)
       })
     let cookies = NONE
@@ -179,7 +179,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       const { raw } = c.req
       const limits: MayStore[] = []
       const own: Asking = { cache, before: askingOf(c), limits }
-      if (address !== undefined) knownAddresses.set(request, address)
+      noteClient(request)
       c.req.raw = request
       asking.set(c, own).set(request, own)
       try {

@@ -1,4 +1,4 @@
-import type { Background } from '../runtime/background.ts'
+import { type Background, REQUEST_SCOPED } from '../runtime/background.ts'
 import { elapsedMs } from '../runtime/clock.ts'
 import { createDeferred } from '../runtime/deferred.ts'
 import type { StatusName } from './answer.ts'
@@ -57,8 +57,12 @@ export function createFlight({ flights }: Engine, key?: string): Flight {
   return flight
 }
 
-/** The flight that requests of this process may wait for, unless it has run longer than its lease in the store lasts. */
+/**
+ * The flight that requests of this process may wait for, unless it has run longer than its lease in the store lasts. Undefined
+ * where a request's work ends with it.
+ */
 export function flightOf({ flights }: Engine, key: string): Flight | undefined {
+  if (REQUEST_SCOPED) return undefined
   const flight = flights.get(key)
   return flight && elapsedMs() - flight.startMs < LEASE_MS ? flight : undefined
 }

@@ -1,4 +1,3 @@
-import { REQUEST_SCOPED } from '../runtime/background.ts'
 import { elapsedMs, now, sleep } from '../runtime/clock.ts'
 import { random } from '../runtime/random.ts'
 import { isFinal, tellStatus } from './answer.ts'
@@ -93,7 +92,7 @@ async function load(
   const { plan, stored, story } = forwarded
   const key = `${plan.place.record} ${variant ?? stored?.variant ?? ''}`
   const shares = mayShare(plan, story) && !(stored && isNeverFresh(stored))
-  const flight = shares && !REQUEST_SCOPED ? flightOf(engine, key) : undefined
+  const flight = shares ? flightOf(engine, key) : undefined
   if (flight) {
     flight.join()
     const answer = await Promise.race([flight.answer, sleep(endMs - elapsedMs()).then(() => 'late' as const)])
@@ -192,7 +191,7 @@ async function begin(
 function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
   const { request, context } = plan
   const key = `${plan.place.record} ${stored.variant}`
-  if (flightOf(engine, key) && !REQUEST_SCOPED) return
+  if (flightOf(engine, key)) return
   const work = async (): Promise<void> => {
     // Without the client's signal, since the client may leave before the refresh ends, and without its conditions.
     const headers = new Headers(request.headers)
@@ -203,7 +202,7 @@ function refresh(engine: Engine, plan: Plan, stored: StoredResponse): void {
     const begun = await engine.storage.begin(plan.place, 'ask', plan.seenUs)
     if (begun.role === 'waits' || begun.role === 'behind') return
     // Where nobody waits for the lease, the first to come here goes alone as well.
-    if (begun.role === 'alone' && flightOf(engine, key) && !REQUEST_SCOPED) return
+    if (begun.role === 'alone' && flightOf(engine, key)) return
     const { settle } = createFlight(engine, key)
     const story = { fwd: 'stale' } as const
     const task = { engine, plan: inner, stored, fetching: begun, story, onDone: settle, awaited: Promise.resolve() }

@@ -566,14 +566,10 @@ export const mutants: readonly Mutant[] = [
   ),
   client(
     'a request that is validated is of its client',
-    '      if (address !== undefined) knownAddresses.set(request, address)\n      c.req.raw',
+    '      noteClient(request)\n      c.req.raw',
     '      c.req.raw',
   ),
-  client(
-    'a request that refreshes is of its client',
-    '        if (address !== undefined) knownAddresses.set(request, address)\n        return',
-    '        return',
-  ),
+  client('a request that refreshes is of its client', '        noteClient(request)\n        return', '        return'),
   queries(
     'a malformed rule changes nothing',
     'if (except !== undefined && (params ?? true) !== true) return search',
