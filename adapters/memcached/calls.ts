@@ -3,8 +3,9 @@ import { onAbort } from '../../src/runtime/abort.ts'
 import { now, setTimer } from '../../src/runtime/clock.ts'
 import { random } from '../../src/runtime/random.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
+import { unopened } from '../../src/store/unopened-socket.ts'
 import type { Reply } from './replies.ts'
-import { type Command, lost, type Place, type Request, type Route, unauthorized, unopened } from './request.ts'
+import { type Command, lost, type Place, type Request, type Route, unauthorized } from './request.ts'
 
 /** Most sends of a call whose reply is lost. The waits between them come to about a second, longer than a reconnect takes. */
 const MAX_ATTEMPTS = 6

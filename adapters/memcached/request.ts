@@ -72,12 +72,3 @@ export function unavailable(what: string, cause?: unknown): HitherError {
 export function timedOut(maybeExecuted: boolean): HitherError {
   return new HitherError('TIMEOUT', 'no answer before the deadline', { retryable: !maybeExecuted, maybeExecuted })
 }
-
-/** This runtime has no socket of this kind, or opens none with these TLS options. */
-export function unopened(cause: unknown): HitherError {
-  const { code, message } = cause as Error & { readonly code?: string }
-  // The sockets of Workers and Vercel throw a TypeError. Node's errors about a PFX file have no code either, but are no TypeErrors.
-  if (code === undefined && cause instanceof TypeError) return new HitherError('UNSUPPORTED', message)
-  const why = code ?? 'see cause'
-  return new HitherError('INVALID_ARGUMENT', `no socket opens with these options (${why}): check tls`, { cause })
-}

@@ -5,9 +5,9 @@ import { concat } from '../../src/protocol/bytes.ts'
 import { setDeadline } from '../../src/runtime/clock.ts'
 import { limitOf, onLimit, passed } from '../../src/runtime/deadline.ts'
 import type { Call } from '../../src/store/call.ts'
+import { unopened } from '../../src/store/unopened-socket.ts'
 import { loginOf } from './address.ts'
 import type { Settings } from './connection.ts'
-import { unopened } from './request.ts'
 
 const LINE = /^key=(\S+) /
 const BUSY_MS = 100

@@ -34,15 +34,6 @@ export function refused({ word, message }: ReplyError, cause?: unknown): HitherE
   return fault('STORE_UNAVAILABLE', `the server refused the connection: ${why}`, cause)
 }
 
-/** This runtime has no socket of this kind, or opens none with these TLS options. */
-export function unopened(cause: unknown): HitherError {
-  const { code, message } = cause as Error & { readonly code?: string }
-  // The sockets of Workers and Vercel throw a TypeError. Node's errors about a PFX file have no code either, but are no TypeErrors.
-  if (code === undefined && cause instanceof TypeError) return new HitherError('UNSUPPORTED', message)
-  const why = code ?? 'see cause'
-  return new HitherError('INVALID_ARGUMENT', `no socket opens with these options (${why}): check tls`, { cause })
-}
-
 export function closed(): HitherError {
   return new HitherError('CLOSED', 'the transport is closed')
 }

@@ -16,12 +16,6 @@ const frame = of('adapters/memcached/frame.ts', UNIT)
 const wire = of('adapters/memcached/wire.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
-  of('adapters/memcached/request.ts', UNIT)(
-    'a wrong key is no lack of the runtime',
-    'if (code === undefined && cause instanceof TypeError) return',
-    'if (true) return',
-  ),
-  of('adapters/memcached/request.ts', UNIT)('nor is a wrong PFX file', ' && cause instanceof TypeError', ''),
   of('adapters/memcached/scan.ts', UNIT)('a scan names it, too', '    throw unopened(error)', '    throw error'),
   store('a listed key that has ended is none', '|| name : undefined', '|| name : name'),
   steps('a server without CAS numbers is refused', "if (cas === '0') throw", 'if (false) throw'),

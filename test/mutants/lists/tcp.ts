@@ -21,12 +21,12 @@ export const mutants: readonly Mutant[] = [
     'queueMicrotask(() => on.end(unopened(error)))',
     'on.end(unopened(error))',
   ),
-  of('adapters/tcp/errors.ts', UNIT)(
+  of('src/store/unopened-socket.ts', UNIT)(
     'a wrong key is no lack of the runtime',
     'if (code === undefined && cause instanceof TypeError) return',
     'if (true) return',
   ),
-  of('adapters/tcp/errors.ts', UNIT)('nor is a wrong PFX file', ' && cause instanceof TypeError', ''),
+  of('src/store/unopened-socket.ts', UNIT)('nor is a wrong PFX file', ' && cause instanceof TypeError', ''),
   of('adapters/tcp/errors.ts', UNIT)(
     'a refused password is one, though the connection ends',
     '/^(NOAUTH|WRONGPASS)$/.test(word) || ',
