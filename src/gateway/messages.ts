@@ -17,6 +17,9 @@ export interface GatewayRequest {
   readonly body: GatewayBody | null
 }
 
+/** `Uint8Array<ArrayBuffer>`, in words that TypeScript before 5.7 reads too. */
+type Bytes = ReturnType<Uint8Array['slice']>
+
 export interface GatewayAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -24,7 +27,7 @@ export interface GatewayAnswer {
    * A large response, and one of server-sent events, is a stream. Read it at the client's pace, and cancel it when the client
    * disconnects. The bytes of a large response count as held until then.
    */
-  readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null
+  readonly body: string | Bytes | ReadableStream<Uint8Array> | null
 }
 
 export const JSON_TYPE = 'application/json'

@@ -58,11 +58,16 @@ describe('what an application writes', () => {
   // Entries that need a package which this folder lacks, or modules of a runtime.
   const peers = /ioredis|hono|upstash-ratelimit|express|cloudflare|testing\/node|package\.json/
   const names = Object.keys(exports).map((name) => `hither${name.slice(1)}`)
+  const alone = (): string => entries(names.filter((name) => !peers.test(name) && !/nats|better-auth/.test(name)))
   it('compiles, with its declarations checked, in a project for Node that has no types of the DOM', () => {
-    const found = names.filter((name) => !peers.test(name) && !/nats|better-auth/.test(name))
-    writeFileSync(join(folder, 'node-alone.ts'), entries(found))
+    writeFileSync(join(folder, 'node-alone.ts'), alone())
     const node = ['--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2022', '--types', 'node']
     expect(run('5.9', folder, [...node, '--module', 'nodenext', 'node-alone.ts'])).toBe('')
+  })
+  it('compiles, with its declarations checked, by a TypeScript whose Uint8Array is not generic', () => {
+    writeFileSync(join(folder, 'old.ts'), alone())
+    const checked = options.filter((option) => option !== '--skipLibCheck')
+    expect(run('5.5', folder, [...checked, '--module', 'nodenext', 'old.ts'])).toBe('')
   })
   it.each<[Version, string, RegExp]>([
     ['5.9', 'nodenext', /^$/],
