@@ -63,7 +63,7 @@ export interface UpstashCredentials extends UpstashCommon {
  * `automaticDeserialization`, `responseEncoding` and auto-pipelining have no effect on the store.
  */
 export interface UpstashClientLike {
-  readYourWritesSyncToken: string | undefined
+  createScript(script: string): unknown
 }
 
 export interface UpstashClient extends UpstashCommon {
@@ -94,16 +94,14 @@ export function endpointOf(given?: UpstashOptions, prefix = ''): Endpoint {
     timeoutMs = 5000,
     maxCallBytes = 134_217_728,
     cache = 'no-store',
-    syncToken = '',
+    syncToken,
     fetch: own = (to, init) => fetch(to, init),
     client,
   } = options
   if (!(timeoutMs > 0)) throw new HitherError('INVALID_DURATION', 'timeoutMs is a number above 0')
   if (!(maxCallBytes > 0)) throw new HitherError('INVALID_ARGUMENT', 'maxCallBytes is a number above 0')
-  const { url, token, session, signal } = client
-    ? fromClient(client)
-    : { ...options, session: { upstashSyncToken: '' } }
-  session.upstashSyncToken = checkHeader(syncToken, 'sync token') || session.upstashSyncToken
+  const { url, token, session, signal } = client ? fromClient(client) : { ...options, session: {} as Session }
+  session.upstashSyncToken = checkHeader(syncToken || session.upstashSyncToken || '', 'sync token')
   return {
     url: checkUrl(required(url, prefix, 'URL'), options.allowInsecure === true),
     token: checkHeader(required(token, prefix, 'TOKEN'), 'token'),
@@ -133,7 +131,7 @@ function fromClient({ client: http }: UpstashClientLike & { readonly client?: Ht
   return {
     url: baseUrl as string,
     token: headers?.authorization?.replace(/^Bearer (undefined$)?/, ''),
-    session: http?.readYourWrites === false ? { upstashSyncToken: '' } : (http as HttpClient),
+    session: http?.readYourWrites === false ? ({} as Session) : (http as HttpClient),
     signal: signal as Endpoint['signal'],
   }
 }

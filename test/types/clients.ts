@@ -1,8 +1,9 @@
+import { Redis as UpstashRedis } from '@upstash/redis'
 import { type Cache, createCache } from 'hither'
 import { type CacheVariables, cacheContext, type RateLimitVariables, rateLimit } from 'hither/hono'
 import { connect, ioredisStore } from 'hither/ioredis'
 import { createRateLimiter, type RateLimiter, slidingLog } from 'hither/rate-limit'
-import { fromEnv } from 'hither/upstash'
+import { fromEnv, upstashStore } from 'hither/upstash'
 import { type Context, Hono } from 'hono'
 import type { Cluster, Redis } from 'ioredis'
 import { typed } from './support.ts'
@@ -19,6 +20,13 @@ typed<Redis>()(await connect('redis://localhost', { cluster: false }))
 typed<Cluster>()(await connect(['redis://a', 'redis://b'], { cluster: true }))
 // @ts-expect-error a command that does not exist
 client.zincrbyx('board', 1, 'ada')
+
+// A client of @upstash/redis of any version that may be installed: those before 1.34.3 have no sync token.
+upstashStore({ client: new UpstashRedis({ url: 'https://x', token: 't' }) })
+declare const older: { get(key: string): Promise<unknown>; createScript(script: string): object }
+upstashStore({ client: older })
+// @ts-expect-error a client of another library
+upstashStore({ client })
 
 // A helper whose parameter is a context of the application's environment fits both middlewares, in one chain.
 interface Env {

@@ -290,6 +290,11 @@ describe('a client of @upstash/redis', () => {
     }
   })
 
+  it('is read in a version that has no sync token', () => {
+    const client = { createScript: () => ({}), client: { baseUrl: url, headers: { authorization: `Bearer ${token}` } } }
+    expect(upstashStore({ client }).syncToken).toBe('')
+  })
+
   it('is refused, by the name of the setting, with one that cannot be made safe', () => {
     const make = (options: object): HitherError => refused({ client: new Redis({ url, token, ...options }) })
     const signal = make({ signal: new AbortController().signal })

@@ -37,6 +37,7 @@ export const mutants: readonly Mutant[] = [
     'ownOf(given) as UpstashOptions',
     '(given ?? {}) as UpstashOptions',
   ),
+  endpoint('a client may have no sync token', "session.upstashSyncToken || ''", 'session.upstashSyncToken'),
   pool('a pool that is closed lends nothing', '      checkOpen()\n      const free', '      const free'),
   pool('and opens nothing', '      checkOpen()\n      return', '      return'),
   pool('nobody waits for it', 'for (const leave of waiting.splice(0)) leave(undefined)', ''),
