@@ -14,6 +14,7 @@ const isPacked = (file: string): boolean => packed.some((entry) => file === entr
 const pages = [
   ...readdirSync(root).filter((name) => name.endsWith('.md')),
   'create/README.md',
+  'llms.txt',
   'examples/README.md',
   ...['docs', 'bench'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })

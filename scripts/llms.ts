@@ -9,7 +9,9 @@ import { type Page, pages } from './pages.ts'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (file: string): string => readFileSync(root + file, 'utf8')
 
-const lineOf = ({ name, title, summary }: Page): string => `- [${title}](docs/${name}.md): ${summary}`
+/** A page names others from `docs/`, the index from one folder up. */
+const fromRoot = (text: string): string => text.replaceAll(/\]\((?![a-z]+:)/g, '](docs/')
+const lineOf = ({ name, title, summary }: Page): string => `- [${title}](docs/${name}.md): ${fromRoot(summary)}`
 const readme = read('README.md')
 const summary = /^\*\*([\s\S]*?)\*\*/m.exec(readme)?.[1]?.replaceAll('\n', ' ') ?? ''
 const index = `# hither\n\n> ${summary}\n\n## Docs\n\n${pages.map(lineOf).join('\n')}\n`
