@@ -126,7 +126,8 @@ export class ScriptHost {
       },
       () => {
         // In the words of a server without scripts, so that a store over TCP uses WATCH instead.
-        this.#openError = 'ERR scripting support disabled: the Lua runtime cannot be opened, npm install lua-redis-wasm'
+        this.#openError =
+          'ERR scripting support disabled: the Lua runtime cannot be opened, npm install lua-redis-wasm, in Node do not bundle hither/lua'
         this.#opening = undefined
       },
     )

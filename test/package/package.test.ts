@@ -97,12 +97,23 @@ describe('the command, with nothing else installed', () => {
       await dev(['--port', '0', '--redis-port', '0'])`
     expect(JSON.parse(await outside.run(program))).toEqual({ outside: ['#lua-runtime'], loaded: [] })
   })
+  const script = `
+    import { embeddedStore } from 'hither/embedded'
+    import { lua } from 'hither/lua'
+    const reply = await embeddedStore({ lua }).transport.send({ args: ['EVAL', 'return 7', 0], effect: 'once' })
+    console.log(reply.message ?? reply)`
   it('hither/lua opens the runtime in a program', async () => {
-    const program = `
-      import { embeddedStore } from 'hither/embedded'
-      import { lua } from 'hither/lua'
-      console.log(await embeddedStore({ lua }).transport.send({ args: ['EVAL', 'return 7', 0], effect: 'once' }))`
-    expect(await outside.run(program)).toBe('7')
+    expect(await outside.run(script)).toBe('7')
+  })
+  it('so it does from a bundle that leaves it out, and one that does not says what to do', async () => {
+    const entry = outside.write('scripts.js', script)
+    const run = async (external: string[]): Promise<string> => {
+      const options = { bundle: true, write: false, format: 'esm', platform: 'node' } as const
+      const built = await bundle({ ...options, entryPoints: [entry], external })
+      return outside.run(built.outputFiles[0]?.text ?? '')
+    }
+    expect(await run(['hither/lua'])).toBe('7')
+    expect(await run([])).toMatch(/cannot be opened, .*in Node do not bundle hither\/lua$/)
   })
 })
 
