@@ -49,7 +49,7 @@ const onlyNode = [
   'test/unit/{tcp.test,tcp/guards.test,store-options.test}.ts',
   'test/unit/tcp-cluster.test.ts',
   'test/unit/cli.test.ts',
-  'test/unit/{silent-server,stall}.test.ts',
+  'test/unit/{silent-server,stall,full-servers}.test.ts',
   'test/unit/memcached/guards.test.ts',
   'test/unit/nats/**',
   'test/unit/support/**',

@@ -34,7 +34,7 @@ export interface NodeRedisTransport extends Transport {
 export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport {
   const servers = serversOf(borrowed)
   let closed = false
-  const own = new Set<Peer>()
+  const own = new Map<Peer, AbortController>()
   const enter = ({ signal }: { readonly signal?: AbortSignal } = {}): void => {
     if (signal?.aborted) throw signal.reason
     if (closed) throw new HitherError('CLOSED', 'the transport is closed')
@@ -48,9 +48,10 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     const client = await inTime(call, false, () => servers.clientFor(key))
     enter(call)
     if (!client.isReady) throw lost(servers, undefined, false)
-    const made = client.duplicate(settings && { socket: { ...client.options?.socket, ...settings } })
+    const ending = new AbortController()
+    const made = client.duplicate({ socket: { ...client.options?.socket, ...settings, signal: ending.signal } })
     made.on('error', () => {})
-    own.add(made)
+    own.set(made, ending)
     try {
       await inTime(call, false, () => made.connect())
       return made
@@ -60,7 +61,11 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     }
   }
   const end = (made: Peer): void => {
-    if (own.delete(made) && made.isOpen) made.destroy()
+    const ending = own.get(made)
+    if (!own.delete(made)) return
+    if (made.isOpen) made.destroy()
+    // A client that is destroyed while it connects forgets its socket, which then stays open.
+    ending?.abort()
   }
 
   return {
@@ -120,7 +125,7 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     },
     async close() {
       closed = true
-      for (const made of own) end(made)
+      for (const made of [...own.keys()]) end(made)
     },
   }
 }

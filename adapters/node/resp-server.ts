@@ -21,6 +21,8 @@ export interface RespServer {
 /** Most requests that wait for an earlier one of their connection, and most bytes of replies that a client has not read. */
 const MAX_PENDING = 1000
 const MAX_UNREAD = 256 * 1024 * 1024
+/** How long a client that was refused has to close its connection, in milliseconds. */
+const REFUSED_MS = 1000
 
 /** V8 copies a slice that is this short. A longer slice would keep alive the whole string that it was cut from. */
 const SHORT = 12
@@ -85,12 +87,18 @@ function serveSocket(engine: Engine, socket: Socket): () => void {
   return () => socket.destroy()
 }
 
+/** What the client sends is not read, so its end of the connection is not seen either. */
+function refuse(socket: Socket): void {
+  socket.on('error', () => {}).setTimeout(REFUSED_MS, () => socket.destroy())
+  socket.end('-ERR max number of clients reached\r\n')
+}
+
 /** Serves an engine to clients that speak RESP. Rejects when the port is not available. */
 export async function serveResp(engine: Engine, options: RespServerOptions = {}): Promise<RespServer> {
   const { port = 0, host = '127.0.0.1', maxConnections = 10_000 } = options
   const open = new Set<() => void>()
   const server = createServer((socket) => {
-    if (open.size >= maxConnections) return void socket.end('-ERR max number of clients reached\r\n')
+    if (open.size >= maxConnections) return refuse(socket)
     const end = serveSocket(engine, socket)
     open.add(end)
     socket.once('close', () => open.delete(end))

@@ -61,6 +61,8 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
   const server = createServer(
     { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, connectionsCheckingInterval: 2000, noDelay: true },
     (incoming, outgoing) => {
+      // node:http also reads the requests of a connection that was refused. They must not run: the client may send them again.
+      if (!connections.has(incoming.socket)) return void incoming.resume()
       respond(gateway, incoming, outgoing, state).catch(() => outgoing.destroy())
     },
   )

@@ -1,8 +1,8 @@
-import { elapsedMs, now, sleep } from '../runtime/clock.ts'
+import { elapsedMs, now, setTimer, sleep } from '../runtime/clock.ts'
 import { random } from '../runtime/random.ts'
 import { isFinal, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
-import { createFlight, type Engine, flightOf } from './engine.ts'
+import { createFlight, type Engine, type Flight, flightOf, type Outcome } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
 import { type FetchTask, type Forwarded, fetchAndKeep, gatewayTimeout, respond, withHeaders } from './fetch.ts'
 import { choose, type Looked, look, lookNear } from './look.ts'
@@ -95,7 +95,7 @@ async function load(
   const flight = shares ? flightOf(engine, key) : undefined
   if (flight) {
     flight.join()
-    const answer = await Promise.race([flight.answer, sleep(endMs - elapsedMs()).then(() => 'late' as const)])
+    const answer = await answerOf(flight, endMs - elapsedMs())
     // The flight may hang. The first request that waited too long replaces it, so that later requests wait for the new flight.
     if (answer === 'late') {
       plan.request.signal.throwIfAborted()
@@ -118,6 +118,14 @@ async function load(
     return load(engine, alone, endMs, JSON.stringify(answer.selectors.map(([name]) => [name, headers.get(name)])))
   }
   return lead(engine, forwarded, shares ? key : undefined, variant === undefined ? 'ask' : 'none')
+}
+
+/** The outcome of the flight, or `late` if that takes more than `ms` milliseconds. */
+function answerOf({ answer }: Flight, ms: number): Promise<Outcome | 'late'> {
+  return new Promise((resolve) => {
+    answer.then(resolve)
+    answer.then(setTimer(() => resolve('late'), ms))
+  })
 }
 
 /** Whether each use of a stored response has to be validated: a response like it is of no use to the requests that wait for it. */

@@ -129,6 +129,22 @@ for (const [name, create, options] of [
       await expect(loop).rejects.toBe('done')
       await store.close()
     })
+    it('leaves no socket of a connection that was given up while it was opened', async () => {
+      const store = nodeRedisStore(await open(create, options))
+      const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
+      const before = sockets()
+      for (let round = 0; round < 20; round++) {
+        const leaving = new AbortController()
+        const own = store.transport.exclusive?.({ signal: leaving.signal })
+        const read = own?.then((lent) => lent.send({ args: ['GET', 'k'], effect: 'read' }, { signal: leaving.signal }))
+        await new Promise((done) => setImmediate(done))
+        leaving.abort('left')
+        await expect(read).rejects.toBe('left')
+        ;(await own?.catch(() => undefined))?.release(true)
+      }
+      await expect.poll(sockets, { timeout: 10_000 }).toBe(before)
+      await store.close()
+    })
     it('rejects at once while the client is not connected', async () => {
       const store = nodeRedisStore(create({ url, disableOfflineQueue: true }) as Client)
       await expect(store.set('k', 'v')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })

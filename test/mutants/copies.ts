@@ -36,8 +36,9 @@ const BY_NAME = [
   'adapters/hono-session/index.ts',
   'adapters/express-session/index.ts',
   'adapters/lua/index.ts',
-  'adapters/node/snapshot.ts',
-  'adapters/node/dev-options.ts',
+  ...['snapshot', 'dev-options', 'serve', 'respond', 'request-body', 'resp-server'].map(
+    (name) => `adapters/node/${name}.ts`,
+  ),
   ...readdirSync(join(root, 'adapters/hono')).map((file) => `adapters/hono/${file}`),
   'test/unit/http/support.ts',
 ]

@@ -50,7 +50,11 @@ describe('a connection beside the client of node-redis', () => {
   it('is never opened again: EXEC would run without its WATCH', async () => {
     const { transport, duplicates } = played(async () => {})
     await transport.exclusive({})
-    expect(duplicates[0]?.options?.socket).toEqual({ host: 'localhost', reconnectStrategy: false })
+    expect(duplicates[0]?.options?.socket).toEqual({
+      host: 'localhost',
+      reconnectStrategy: false,
+      signal: expect.any(AbortSignal),
+    })
   })
   it('is given up at the deadline, and when the caller leaves', async () => {
     const { transport, duplicates } = played(never)
@@ -62,6 +66,11 @@ describe('a connection beside the client of node-redis', () => {
     leaving.abort('left')
     await expect(left).rejects.toBe('left')
     expect(duplicates.map(({ isOpen }) => isOpen)).toEqual([false, false])
+    // Only its signal ends the socket of a client that is destroyed while it connects.
+    expect(duplicates.map(({ options }) => options?.socket)).toMatchObject([
+      { signal: { aborted: true } },
+      { signal: { aborted: true } },
+    ])
   })
   it('a transaction ends at its deadline, and when the caller leaves', async () => {
     const { transport } = played(never, never)

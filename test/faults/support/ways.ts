@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { type ConnectOptions, connect, type IoredisLike, ioredisStore } from '../../../adapters/ioredis/index.ts'
 import { startGateway } from '../../../adapters/node/index.ts'
 import { tcpStore } from '../../../adapters/tcp/index.ts'
@@ -234,24 +235,28 @@ export async function sentOnce<T>(call: () => Promise<T>): Promise<{ value: T } 
   }
 }
 
+/** How often the meter looks. A thread that waits longer than this and a millisecond for its next event was not woken in time. */
+const LOOK_MS = 5
+
 /**
- * Measures how long, since the meter was made, this process was ready to run but did not get to, in milliseconds. Tests subtract
- * that time from what they compare with a bound, since the machine may be overloaded. On an idle machine it stays near 0.
+ * Measures how long, since the meter was made, this thread was ready to run but did not get to, in milliseconds: the time that
+ * passed, without the time in which it computed or had nothing to do. Tests subtract it from what they compare with a bound, since
+ * the machine may be overloaded. What the thread computes itself, however long, counts as its own.
  */
 export function createStallMeter(): { lostMs(): number; stop(): void } {
-  let last = performance.now()
+  const read = () => {
+    const { user, system } = process.threadCpuUsage()
+    return { at: performance.now(), ran: (user + system) / 1000, idle: performance.eventLoopUtilization().idle }
+  }
+  let last = read()
   let lost = 0
+  const lostSince = ({ at, ran, idle }: typeof last): number =>
+    Math.max(0, at - last.at - (ran - last.ran) - Math.min(idle - last.idle, LOOK_MS + 1))
   const look = (): void => {
-    const now = performance.now()
-    lost += Math.max(0, now - last - 10)
+    const now = read()
+    lost += lostSince(now)
     last = now
   }
-  const timer = setInterval(look, 5)
-  return {
-    lostMs() {
-      look()
-      return lost
-    },
-    stop: () => clearInterval(timer),
-  }
+  const timer = setInterval(look, LOOK_MS)
+  return { lostMs: () => lost + lostSince(read()), stop: () => clearInterval(timer) }
 }

@@ -11,8 +11,21 @@ const cors = of('src/gateway/cors.ts', [HARDENING])
 const tokens = of('src/gateway/tokens.ts', [HARDENING])
 const gateway = of('src/gateway/gateway.ts', [HARDENING])
 const streams = of('src/gateway/streams.ts', [HARDENING])
+const serve = of('adapters/node/serve.ts', ['full-servers.test.ts'])
+const resp = of('adapters/node/resp-server.ts', ['full-servers.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  serve(
+    'gateway: nothing runs of a connection that is refused',
+    'if (!connections.has(incoming.socket)) return void incoming.resume()',
+    '',
+  ),
+  resp(
+    'hither dev: a client that is refused and resets ends nobody else',
+    "socket.on('error', () => {}).setTimeout",
+    'socket.setTimeout',
+  ),
+  resp('hither dev: a client that is refused leaves no socket', '.setTimeout(REFUSED_MS, () => socket.destroy())', ''),
   answer(
     'gateway: an answer is bounded',
     'if (over || bytes + more > maxBytes) return false',

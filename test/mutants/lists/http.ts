@@ -148,6 +148,11 @@ export const mutants: readonly Mutant[] = [
     '(lease === 2 || (lease',
     '(false || (lease',
   ),
+  of('src/http/handle.ts', ['http/collapse.test.ts'])(
+    'a request that has waited leaves no timer',
+    "answer.then(setTimer(() => resolve('late'), ms))",
+    "setTimer(() => resolve('late'), ms)",
+  ),
   // Variants that are asked for at once
   of('src/http/handle.ts', VARIANTS)(
     'those of one variant wait for one another',

@@ -23,6 +23,7 @@ export const mutants: readonly Mutant[] = [
     '      end(made)\n      throw isHitherError',
     '      throw isHitherError',
   ),
+  transport('its socket is ended, too', '    ending?.abort()\n', ''),
   transport(
     'so is that of a subscription that was refused',
     '        end(made)\n        throw isReply(error)',

@@ -36,6 +36,21 @@ describe('requests for the same at once', () => {
     expect([origin.asked.length, new Set(seen.map(({ body }) => body)).size]).toEqual([1, 1])
     expect(seen.filter(({ story }) => story.includes('collapsed')).length).toBe(19)
   })
+  it('leave no timer', async () => {
+    const set = vi.spyOn(globalThis, 'setTimeout')
+    const clear = vi.spyOn(globalThis, 'clearTimeout')
+    const { origin, open } = held(fresh)
+    const cache = cacheOf()
+    const all = Array.from({ length: 20 }, () => get(cache, origin))
+    await tick()
+    open()
+    await Promise.all(all)
+    const long = set.mock.results.filter((_, i) => (set.mock.calls[i]?.[1] ?? 0) > 1000).map(({ value }) => value)
+    const cleared = new Set<unknown>(clear.mock.calls.map(([timer]) => timer))
+    vi.restoreAllMocks()
+    if (!REQUEST_SCOPED) expect(long.length).toBeGreaterThanOrEqual(19)
+    expect(long.filter((timer) => !cleared.has(timer))).toEqual([])
+  })
   const unread: [string, number, number][] = [
     ['a small one, in 1 process', 10, 1],
     ['a small one, in 2 processes', 10, 2],
