@@ -133,6 +133,18 @@ describe('a tick', () => {
       expect(other.verbs()).toEqual(['UNLINK', 'UNLINK UNLINK UNLINK', 'GET GET'])
     }
   })
+  it('sends reads again alone where the user may not read one of their keys, but not HGETs of one key', async () => {
+    const denied = new ReplyError('NOPERM No permissions to access a key')
+    const { store, verbs } = scripted((commands) =>
+      commands.map(({ args }) => (args.includes('other') ? denied : args[0] === 'MGET' ? ['v', 'v'] : 'v')),
+    )
+    const reads = await Promise.allSettled([store.get('a'), store.get('other'), store.get('b')])
+    expect(reads).toMatchObject([{ value: 'v' }, { reason: { code: 'UNAUTHORIZED' } }, { value: 'v' }])
+    expect(await Promise.all([store.get('a'), store.get('b')])).toEqual(['v', 'v'])
+    const fields = ['x', 'y'].map((field) => store.command(['other'], ['HGET', 'other', field], 'read'))
+    expect(await Promise.allSettled(fields)).toMatchObject([{ status: 'rejected' }, { status: 'rejected' }])
+    expect(verbs()).toEqual(['MGET', 'GET GET GET', 'MGET', 'HMGET'])
+  })
   it('sends each key by itself over a transport that says it is a Cluster', async () => {
     const { store, verbs } = scripted(plainAnswer, { ordered: true })
     ;(store.transport as { cluster?: boolean }).cluster = true

@@ -100,7 +100,13 @@ export const mutants: readonly Mutant[] = [
   writes('and of scripts for 32 keys', "verb === 'EVALSHA' ? Number(keys) / COMMANDS_AT_ONCE : share", 'share'),
   writes('a write that is full has room again', '  room = 1\n    return true', '  return true'),
   join('joined operations are few', ' || count === COMMANDS_AT_ONCE', ''),
-  answer('a key that is refused does not refuse others', "if (word === 'NOPERM' && second && script) return calls", ''),
+  answer(
+    'a key that is refused does not refuse others',
+    "if (word === 'NOPERM' && second &&",
+    'if (second && false &&',
+  ),
+  answer('nor other reads', 'call.isApart = true', 'call.isApart = false'),
+  answer('HGETs have one key', " && verb !== 'HMGET'", ''),
   answer(
     'a reply is each key’s own',
     'const part = isWhole ? reply[i] : reply',
