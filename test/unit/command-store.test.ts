@@ -351,6 +351,16 @@ describe('scripts', () => {
       expect(await failure(store.run(testCounter, 'k', [1, 0])), message).toMatchObject({ code: 'UNSUPPORTED' })
     }
   })
+  it('say STORE_UNAVAILABLE, worth another try, for a server that loads and a Cluster that lacks a node', async () => {
+    for (const message of ['LOADING Redis is loading the dataset in memory', 'CLUSTERDOWN The cluster is down']) {
+      const { store } = scripted(() => [new ReplyError(message)])
+      const down = { code: 'STORE_UNAVAILABLE', retryable: true, maybeExecuted: false, reply: message.split(' ')[0] }
+      expect(await failure(store.set('k', 'v'))).toMatchObject(down)
+      expect(await failure(store.run(testCounter, 'k', [1, 0]))).toMatchObject(down)
+    }
+    const { store } = scripted(() => [new ReplyError('READONLY no')])
+    expect(await failure(store.set('k', 'v'))).toMatchObject({ code: 'STORE_REJECTED', retryable: false })
+  })
   it('keep the first words of a refusal, and none of its arguments', async () => {
     const texts: [string, string][] = [
       [

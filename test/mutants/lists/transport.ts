@@ -62,6 +62,9 @@ export const mutants: readonly Mutant[] = [
   body('a response without an end is cancelled', 'size += value.length', ''),
   body('before it is read, where its length says so', '> most ? most + 1 : 0', '> most ? 0 : 0'),
   body('nobody sends on what nobody reads', 'reader.cancel().catch(() => {})', ''),
+  errors('a server that loads is down', '/^(LOADING|CLUSTERDOWN)$/', '/^(CLUSTERDOWN)$/'),
+  errors('so is a Cluster that says so', '/^(LOADING|CLUSTERDOWN)$/', '/^(LOADING)$/'),
+  errors('which another try may find up', 'retryable: isDown, ', ''),
   errors('a command ran whose reply was too large', "maybeExecuted: word === 'TOOLARGE', ", '', ['upstash.test.ts']),
   plan(
     'only reads of one hash are joined',
