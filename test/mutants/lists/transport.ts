@@ -12,6 +12,7 @@ const permits = of('src/store/permits.ts', ['permits.test.ts'])
 const tick = of('src/store/tick.ts', ['stall.test.ts'])
 const url = of('src/store/redis-url.ts', ['redis-url.test.ts'])
 const watch = of('src/store/redis-watch.ts', ['redis-watch.test.ts'])
+const sum = of('src/store/sum-of.ts', ['sum-of.test.ts'])
 const errors = of('src/errors.ts', ['command-store.test.ts'])
 const resp = of('src/store/resp.ts', ['resp.test.ts'])
 const endpoint = of('adapters/upstash/endpoint.ts', ['upstash.test.ts'])
@@ -62,6 +63,9 @@ export const mutants: readonly Mutant[] = [
   body('a response without an end is cancelled', 'size += value.length', ''),
   body('before it is read, where its length says so', '> most ? most + 1 : 0', '> most ? 0 : 0'),
   body('nobody sends on what nobody reads', 'reader.cancel().catch(() => {})', ''),
+  sum('of a write in parts one may have run', ' || !hasRun) throw reason', ') throw reason'),
+  sum('an error that says so already is passed on', 'reason?.maybeExecuted !== false || ', ''),
+  sum('a part in doubt may have run', ' || part.reason?.maybeExecuted)', ')'),
   errors('a server that loads is down', '/^(LOADING|CLUSTERDOWN)$/', '/^(CLUSTERDOWN)$/'),
   errors('so is a Cluster that says so', '/^(LOADING|CLUSTERDOWN)$/', '/^(LOADING)$/'),
   errors('which another try may find up', 'retryable: isDown, ', ''),
