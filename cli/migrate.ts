@@ -6,7 +6,7 @@ import { isHitherError } from 'hither'
 import { type MigrateProgress, type MigrateResult, type MigrateState, migrate } from 'hither/migrate'
 import { reasonOf } from './doctor-report.ts'
 import { fail } from './fail.ts'
-import { askServer, checkUrl, type OpenedStore, openStore, placeOf } from './stores.ts'
+import { checkUrl, openStore, placeOf } from './stores.ts'
 
 const MIGRATE_HELP = `hither migrate: copies keys with their lifetimes from one system to another
 
@@ -45,32 +45,6 @@ function parse(args: string[]) {
     if (!/^[1-9]\d{0,8}$/.test(values[name])) fail(`--${name} is a whole number above 0`)
   if (values.state === '') fail('--state is the name of a file')
   return { ...values, from, to }
-}
-
-/** Whether the two urls name one database of one Redis in two ways, such as `localhost` and `127.0.0.1`. */
-async function isOnePlace(from: OpenedStore, to: OpenedStore, given: ReturnType<typeof parse>): Promise<boolean> {
-  const [database, other] = [given.from, given.to].map(
-    (url) => (/[?&]db=(\d+)/.exec(url) ?? /:\/\/[^/?]*\/(\d+)/.exec(url))?.[1] ?? '0',
-  )
-  if (from.kind !== 'redis' || to.kind !== 'redis' || database !== other) return false
-  const [server, target] = await Promise.all([from, to].map(identityOf))
-  return server !== undefined && server === target
-}
-
-/** Identifies a server, or the Cluster that it belongs to. Undefined if it does not say. */
-async function identityOf({ store }: OpenedStore): Promise<string | undefined> {
-  const slots = await askServer(store, 'CLUSTER', 'SLOTS')
-  const ranges = (Array.isArray(slots) ? slots : []) as readonly (readonly [
-    unknown,
-    unknown,
-    primary?: readonly unknown[],
-  ])[]
-  // Servers before Redis 4 name no ids.
-  const [first] = ranges
-    .map(([, , primary]) => primary?.[2])
-    .filter((id) => typeof id === 'string')
-    .sort()
-  return first ?? /^run_id:(?!0+\s)(\w+)/m.exec(String(await askServer(store, 'INFO', 'server')))?.[1]
 }
 
 /** The target of a url: hosts, ports, and the database, the bucket or the socket. It contains no part of a password. */
@@ -178,7 +152,6 @@ export async function migrateCommand(args: string[]): Promise<void> {
   const { env } = process
   const from = await openStore(given.from, { names: ['HITHER_FROM_TOKEN', 'HITHER_TOKEN'], env })
   const to = await openStore(given.to, { names: ['HITHER_TO_TOKEN', 'HITHER_TOKEN'], env })
-  if (await isOnePlace(from, to, given)) fail('FROM and TO are one place')
   const run = runOf(given)
   const file = resolve(given.state ?? `hither-migrate-${run}.json`)
   const stop = new AbortController()

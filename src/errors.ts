@@ -62,7 +62,7 @@ export class HitherError extends Error {
   }
 }
 
-/** The store replied with an error (wrong type, bad script, no permission). */
+/** The store replied with an error (wrong type, bad script, no permission, a Cluster that is down). */
 export class StoreRejectedError extends HitherError {
   override name = 'StoreRejectedError'
   /** The command's name, without its arguments. */
@@ -88,11 +88,17 @@ export class StoreRejectedError extends HitherError {
         message,
       ) ?? [word]
     const reason = denied ? `the user lacks the right ${denied[1] ?? 'that the script needs'}` : words
+    // A server that loads, or a Cluster without one of its nodes, is down, though it replies.
+    const isDown = /^(LOADING|CLUSTERDOWN)$/.test(word)
     super(
-      denied || /^(NOAUTH|WRONGPASS|NOPERM)$/.test(word) ? 'UNAUTHORIZED' : 'STORE_REJECTED',
+      denied || /^(NOAUTH|WRONGPASS|NOPERM)$/.test(word)
+        ? 'UNAUTHORIZED'
+        : isDown
+          ? 'STORE_UNAVAILABLE'
+          : 'STORE_REJECTED',
       `${command} was rejected: ${reason}${command === 'SELECT' ? ', check the number of the database in the url' : ''}`,
       // `TOOLARGE`: the reply was too large to be kept, but the command has run.
-      { maybeExecuted: word === 'TOOLARGE', ...options },
+      { retryable: isDown, maybeExecuted: word === 'TOOLARGE', ...options },
     )
     this.command = command
     this.reply = word

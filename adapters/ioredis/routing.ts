@@ -69,8 +69,8 @@ export function createRouting(
    * CLUSTERDOWN.
    */
   const follow = async (error: ReplyError, left: number): Promise<Peer | undefined> => {
-    const [word, slot, address] = error.message.split(' ')
-    if (address) {
+    const [word, slot, address = ''] = error.message.split(' ')
+    if (word === 'MOVED' || word === 'ASK') {
       const at = reach(address)
       // The node may be missing from the table: it has just received its first slot, or its connection was cut.
       const node = find(at) ?? meet(at)

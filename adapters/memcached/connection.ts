@@ -5,7 +5,7 @@ import { soon } from '../../src/runtime/per-tick.ts'
 import { loginOf, type MemcachedAddress } from './address.ts'
 import { createPipeline } from './pipeline.ts'
 import { createReplyReader } from './replies.ts'
-import { type Request, unauthorized, unavailable } from './request.ts'
+import { type Request, tooManyClients, unauthorized, unavailable } from './request.ts'
 
 export interface Settings {
   readonly address: MemcachedAddress
@@ -90,20 +90,22 @@ export function openConnection(
     isBlocked = !socket.write(chunks)
     alarm.arm(on.heardAt + linkTimeoutMs)
   }
-  const finish = (error: HitherError): void => {
+  /** `isTurnedAway`: the server has accepted no client, and read nothing of what was sent. */
+  const finish = (error: HitherError, isTurnedAway = false): void => {
     if (on.state === 'ended') return
-    const hasOpened = on.state === 'ready'
+    const hasOpened = on.state === 'ready' && !isTurnedAway
     on.state = 'ended'
     cancelOpening()
     alarm.cancel()
     socket?.destroy()
     onEnd(error, hasOpened)
-    pipeline.end(error)
+    pipeline.end(error, isTurnedAway)
   }
   const read = createReplyReader(maxReplyBytes, {
     awaited: pipeline.awaited,
     onReply: pipeline.onReply,
     onLine(line) {
+      if (line.endsWith('Too many open connections')) return finish(tooManyClients(), true)
       if (on.state === 'opening') return line === 'STORED' ? begin() : finish(unauthorized())
       const error = pipeline.onLine(line)
       if (error) finish(error)

@@ -8,6 +8,7 @@ import { createKeyQueue } from '../../src/runtime/key-queue.ts'
 import { soon } from '../../src/runtime/per-tick.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
 import type { AtomicStore, Call, StoreTraits, WithoutChannels } from '../../src/store/store.ts'
+import { sumOf } from '../../src/store/sum-of.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
 import { bytesOf } from './bytes.ts'
 import { type Client, createClient, isHashedName } from './client.ts'
@@ -135,8 +136,7 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
     async delete(keys, call) {
       checkKeys(keys, traits)
       const limits = limitsOf(call)
-      const counts = await Promise.all([...new Set(keys)].map((key) => ask(key, limits, DELETE)))
-      return counts.reduce((sum, count) => sum + count, 0)
+      return sumOf([...new Set(keys)].map((key) => ask(key, limits, DELETE)))
     },
     async run<A extends readonly Arg[], R extends Reply>(
       operation: Operation<A, R>,

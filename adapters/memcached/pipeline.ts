@@ -26,8 +26,8 @@ export interface Pipeline {
   onLine(line: string): HitherError | undefined
   /** Fails requests past their deadlines. Returns the next deadline. */
   expire(at: number): number
-  /** Fails all requests. */
-  end(error: HitherError): void
+  /** Fails all requests. `isUnread`: the server has read none of them. */
+  end(error: HitherError, isUnread: boolean): void
 }
 
 /** Replied requests whose places in the array are kept before they are cut off. */
@@ -94,11 +94,14 @@ export function createPipeline(): Pipeline {
       }
       return earliest
     },
-    end(error) {
+    end(error, isUnread) {
       const left = requests.slice(head) as Request[]
       requests = []
       head = unsent = 0
-      for (const request of left) if (!request.isOver) fail(request, lost(request, error))
+      for (const request of left) {
+        if (isUnread && request.attempts === 0) request.mayHaveRun = false
+        if (!request.isOver) fail(request, lost(request, error))
+      }
     },
   }
 }

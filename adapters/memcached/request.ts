@@ -65,6 +65,9 @@ export const outOfStep = (): HitherError =>
 export const unauthorized = (): HitherError =>
   new HitherError('UNAUTHORIZED', 'memcached wants a user and a password that it knows: name them in the url')
 
+export const tooManyClients = (): HitherError =>
+  unavailable('too many clients: start it with a larger -c, or open fewer connections')
+
 export function unavailable(what: string, cause?: unknown): HitherError {
   return new HitherError('STORE_UNAVAILABLE', `memcached: ${what}`, { cause, retryable: true })
 }

@@ -6,6 +6,7 @@ import { now, sleep } from '../../src/runtime/clock.ts'
 import { random } from '../../src/runtime/random.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
 import type { AtomicStore, Call, StoreTraits } from '../../src/store/store.ts'
+import { sumOf } from '../../src/store/sum-of.ts'
 import { type CallLimits, runBySwap } from '../../src/store/swap.ts'
 import type { Bucket, Entry } from './bucket.ts'
 import { createConnector } from './connection.ts'
@@ -136,8 +137,7 @@ export function natsStore(options: NatsStoreOptions): NatsStore {
       checkKeys(keys, traits)
       const limits = limitsOf(call)
       check(limits)
-      const counts = await Promise.all([...new Set(keys)].map((key) => run(removal, key, [], limits)))
-      return counts.reduce((sum, count) => sum + count, 0)
+      return sumOf([...new Set(keys)].map((key) => run(removal, key, [], limits)))
     },
     async run(operation, key, args, call) {
       checkKey(key, traits)

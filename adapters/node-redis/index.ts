@@ -48,6 +48,7 @@ export function nodeRedisStore(client: NodeRedisLike, options: NodeRedisStoreOpt
     name: 'node-redis',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
     transport,
+    sendEach: transport.sendEach,
     ordered: !isCluster,
     ...(isCluster ? { slotOf } : {}),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),

@@ -6,7 +6,14 @@ import { checkLimit, limitOf, onLimit } from '../../src/runtime/deadline.ts'
 import { type Call, withDeadline } from '../../src/store/call.ts'
 import { firstKey } from '../../src/store/hash-slot.ts'
 import { scanKeys, timed } from '../../src/store/over-redis.ts'
-import { type Command, type Exclusive, ReplyError, type Transport, type Wire } from '../../src/store/transport.ts'
+import {
+  type Command,
+  type Exclusive,
+  ReplyError,
+  type SendEach,
+  type Transport,
+  type Wire,
+} from '../../src/store/transport.ts'
 import { type NodeRedisLike, type Peer, type Servers, serversOf, type TypeMapping } from './peer.ts'
 
 /** Reply types by their first byte: the types that only RESP3 has are mapped to their RESP2 form. */
@@ -20,6 +27,8 @@ const NOT_SHARED = /^(MULTI|EXEC|DISCARD|WATCH|UNWATCH|HELLO|AUTH|SELECT|RESET|Q
 const OPEN_MS = 5000
 
 export interface NodeRedisTransport extends Transport {
+  /** As `sendMany`, but each command has its own outcome: a node that is down fails no command of another. */
+  readonly sendEach: SendEach
   exclusive(call?: Call, key?: string): Promise<Exclusive & { readonly ended: boolean }>
   readonly subscribe: NonNullable<Transport['subscribe']>
   /** Keys that match a pattern, one server after another. */
@@ -76,7 +85,19 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     async sendMany(commands, call) {
       enter(call)
       const replies = write(servers, commands, call?.bytes === true, true)
-      return Promise.all(replies.map((reply, at) => reply.then((value) => call?.onReply?.(value, at) ?? value)))
+      const kept = replies.map((reply, at) => reply.then((value) => call?.onReply?.(value, at) ?? value))
+      // Other nodes of a Cluster may have run their commands.
+      return Promise.all(kept).catch((error: unknown) => {
+        throw servers.isCluster && commands[1] ? lost(servers, error, true) : error
+      })
+    },
+    sendEach(commands, call, onReply, onError) {
+      write(servers, commands, call.bytes === true, true).forEach((reply, at) => {
+        reply.then(
+          (value) => onReply(at, value),
+          (error) => onError(at, error),
+        )
+      })
     },
     async transaction(commands, call) {
       enter(call)

@@ -39,6 +39,10 @@ const KEEP_ALIVE_MS = 30_000
 /** Opens a socket of this runtime: TCP, TLS or a Unix socket. */
 export function openSocket(target: SocketTarget, events: SocketEvents): OpenedSocket {
   const { host, port, path, family, tls } = target
+  const { servername } = (tls ?? {}) as { readonly servername?: unknown }
+  // Node refuses it only after it has begun to connect, and nobody would handle the errors of that socket.
+  if (servername && typeof servername !== 'string')
+    throw Object.assign(new TypeError('tls.servername is a text'), { code: 'ERR_INVALID_ARG_TYPE' })
   const to = path ? { path } : { host, port, ...(family ? { family } : {}) }
   const socket: Socket = tls
     ? connectTls({ ...to, ...(isIP(host) ? {} : { servername: host }), ...tls })

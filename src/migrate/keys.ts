@@ -1,4 +1,5 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
+import { randomId } from '../runtime/random.ts'
 import type { Store } from '../store/store.ts'
 import type { ReplyError, Transport } from '../store/transport.ts'
 
@@ -23,13 +24,33 @@ export interface Selection {
  * glob pattern.
  */
 export function selectionOf(namespace: string | undefined): Selection {
-  if (namespace === undefined) return { pattern: ALL, includes: () => true }
+  if (namespace === undefined) return { pattern: ALL, includes: (key) => !MARK.test(key) }
   if (typeof namespace !== 'string' || !/^[\w-]+(\.[\w-]+)*$/.test(namespace)) {
     throw new HitherError('INVALID_ARGUMENT', 'a namespace is letters, digits, _ and -, nested ones joined by a dot')
   }
   // An HTTP cache marks its namespace with `!`.
   const own = new RegExp(`^:?${namespace.replaceAll('.', '\\.')}(\\.[\\w-]+)*!?:`)
-  return { pattern: `*${namespace}*`, includes: (key) => own.test(key) }
+  return { pattern: `*${namespace}*`, includes: (key) => own.test(key) && !MARK.test(key) }
+}
+
+const MARK = /(^|:)hither-migrate:[\w-]{16}$/
+const MARK_MS = 60_000
+
+/**
+ * Whether what is written to `to` can be read from `from`: two names of one server, or REST before it. Such a copy would write
+ * older values over newer ones, and delete those that `to` takes for too large. A store that refuses the mark counts as another
+ * place. NATS lists a mark for a second after its deletion, so marks are no keys to copy.
+ */
+export async function isOnePlace(from: Store, to: Store, namespace?: string): Promise<boolean> {
+  const mark = `${namespace === undefined ? '' : `${namespace}:`}hither-migrate:${randomId()}`
+  try {
+    await to.set(mark, mark, MARK_MS)
+    const isThere = (await from.get(mark)) === mark
+    await to.delete([mark])
+    return isThere
+  } catch {
+    return false
+  }
 }
 
 /**

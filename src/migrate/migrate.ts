@@ -4,7 +4,7 @@ import { elapsedMs, sleep } from '../runtime/clock.ts'
 import { tell } from '../runtime/listener.ts'
 import type { AtomicStore, Store } from '../store/store.ts'
 import { copyKey, hasOperations, type Outcome } from './copy-key.ts'
-import { countKeys, type Page, paged, pagesOf, type Selection, selectionOf, serverId } from './keys.ts'
+import { countKeys, isOnePlace, type Page, paged, pagesOf, type Selection, selectionOf, serverId } from './keys.ts'
 import { type Counts, countNotMoved, noCounts, readState, resultOf, type Saved, sumOf, writeState } from './state.ts'
 import type { MigrateOptions, MigrateResult, NotMovedReason } from './types.ts'
 
@@ -89,6 +89,7 @@ async function begin(from: AtomicStore, to: Store, options: MigrateOptions): Pro
   if (!keys && !from.scan && !from.transport)
     throw new HitherError('UNSUPPORTED', `${from.name} cannot list its keys: give them as keys`)
   await Promise.all([from.ready(), to.ready()])
+  if (await isOnePlace(from, to, namespace)) throw invalid('FROM and TO are one place, under two names')
   return {
     from,
     to,

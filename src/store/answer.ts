@@ -25,7 +25,10 @@ export function createAnswer(placement: Placement, scripts: Scripts, onForeignTy
       return calls
     }
     // The user may lack access to one of the joined keys only. Send each call again alone, so that the others succeed.
-    if (word === 'NOPERM' && second && script) return calls
+    if (word === 'NOPERM' && second && verb !== 'HMGET') {
+      for (const call of calls) call.isApart = true
+      return calls
+    }
     if (second) answerEach(calls, verb, reply)
     else if (word && !(verb === 'GET' && word === 'WRONGTYPE'))
       settle(first, 'reject', rejected(verb, reply as ReplyError))

@@ -9,6 +9,7 @@ import type { ScriptGuard } from './script-guard.ts'
 import { createScripts } from './scripts.ts'
 import { createSender } from './send-calls.ts'
 import type { Call, CommandStore, StoreEvent, StoreTraits } from './store.ts'
+import { sumOf } from './sum-of.ts'
 import { createTick, type Watch } from './tick.ts'
 import type { Command, SendEach, Transport } from './transport.ts'
 
@@ -99,7 +100,7 @@ export function createCommandStore(options: CommandStoreOptions): CommandStore {
         },
       ),
     )
-    return (await Promise.all(counts)).reduce((sum, count) => sum + Number(count), 0)
+    return sumOf(counts)
   }
 
   return {

@@ -65,7 +65,7 @@ export function createPlanner(
   /** Adds a read to the open request of its slot, or begins a request. */
   const addRead = ({ requests, openReads }: Plan, call: PendingCall): void => {
     const key = call.keys[0] as string
-    const slot = isApart() ? -1 : slotOf(key)
+    const slot = isApart() || call.isApart ? -1 : slotOf(key)
     const open = openReads[slot]
     if (!open || open.calls.length >= MAX_COMMANDS) {
       const request = asItIs(call)

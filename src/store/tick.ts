@@ -31,6 +31,8 @@ export interface PendingCall extends Omit<Wanted, 'script'> {
   /** Removes the listener from the caller's signal. */
   end: (() => void) | undefined
   sent: boolean
+  /** Whether it must be sent alone, since a command that it shared was refused. */
+  isApart: boolean
   settled: boolean
   attempts: number
   /** Error of the latest attempt whose reply was lost. */
@@ -131,6 +133,7 @@ export function createTick(
           reject,
           end: undefined,
           sent: false,
+          isApart: false,
           settled: false,
           attempts: 0,
           failure: undefined,

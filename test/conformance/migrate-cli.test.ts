@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startGateway } from 'hither/node'
 import { afterAll, describe, expect, it } from 'vitest'
+import { memcachedStore } from '../../adapters/memcached/index.ts'
 import { tcpStore } from '../../adapters/tcp/index.ts'
 import { freePort, type Server, startCluster, startServer } from '../../scripts/servers.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -40,6 +41,19 @@ it('refuses to copy a server to itself under another name, and copies one of its
   expect(refused.err()).toContain('FROM and TO are one place')
   for (const database of ['/1', '?db=2'])
     expect(await run([from, `redis://localhost:${port}${database}`, '--state', state]).ended).toBe(0)
+})
+
+it('refuses to copy Memcached or NATS to itself under another name, whose large values it would delete', async () => {
+  const state = join(folder, 'alias.json')
+  const memcached = await start('memcached16', ['-I', '4m'])
+  const store = memcachedStore({ servers: [memcached.url], maxValueBytes: 3_000_000 })
+  await store.set('large', 'x'.repeat(2_000_000))
+  for (const { url } of [memcached, await start('nats')]) {
+    const refused = run([url, url.replace('127.0.0.1', 'localhost'), '--state', state])
+    expect([await refused.ended, refused.err()]).toEqual([2, expect.stringContaining('FROM and TO are one place')])
+  }
+  expect(await store.get('large')).toHaveLength(2_000_000)
+  await store.close()
 })
 
 it('refuses to copy a Cluster to one of its nodes, and a node to its Cluster', { timeout: 60_000 }, async () => {

@@ -133,6 +133,18 @@ describe('a tick', () => {
       expect(other.verbs()).toEqual(['UNLINK', 'UNLINK UNLINK UNLINK', 'GET GET'])
     }
   })
+  it('sends reads again alone where the user may not read one of their keys, but not HGETs of one key', async () => {
+    const denied = new ReplyError('NOPERM No permissions to access a key')
+    const { store, verbs } = scripted((commands) =>
+      commands.map(({ args }) => (args.includes('other') ? denied : args[0] === 'MGET' ? ['v', 'v'] : 'v')),
+    )
+    const reads = await Promise.allSettled([store.get('a'), store.get('other'), store.get('b')])
+    expect(reads).toMatchObject([{ value: 'v' }, { reason: { code: 'UNAUTHORIZED' } }, { value: 'v' }])
+    expect(await Promise.all([store.get('a'), store.get('b')])).toEqual(['v', 'v'])
+    const fields = ['x', 'y'].map((field) => store.command(['other'], ['HGET', 'other', field], 'read'))
+    expect(await Promise.allSettled(fields)).toMatchObject([{ status: 'rejected' }, { status: 'rejected' }])
+    expect(verbs()).toEqual(['MGET', 'GET GET GET', 'MGET', 'HMGET'])
+  })
   it('sends each key by itself over a transport that says it is a Cluster', async () => {
     const { store, verbs } = scripted(plainAnswer, { ordered: true })
     ;(store.transport as { cluster?: boolean }).cluster = true
@@ -338,6 +350,16 @@ describe('scripts', () => {
       const { store } = scripted(() => [new ReplyError(message)])
       expect(await failure(store.run(testCounter, 'k', [1, 0])), message).toMatchObject({ code: 'UNSUPPORTED' })
     }
+  })
+  it('say STORE_UNAVAILABLE, worth another try, for a server that loads and a Cluster that lacks a node', async () => {
+    for (const message of ['LOADING Redis is loading the dataset in memory', 'CLUSTERDOWN The cluster is down']) {
+      const { store } = scripted(() => [new ReplyError(message)])
+      const down = { code: 'STORE_UNAVAILABLE', retryable: true, maybeExecuted: false, reply: message.split(' ')[0] }
+      expect(await failure(store.set('k', 'v'))).toMatchObject(down)
+      expect(await failure(store.run(testCounter, 'k', [1, 0]))).toMatchObject(down)
+    }
+    const { store } = scripted(() => [new ReplyError('READONLY no')])
+    expect(await failure(store.set('k', 'v'))).toMatchObject({ code: 'STORE_REJECTED', retryable: false })
   })
   it('keep the first words of a refusal, and none of its arguments', async () => {
     const texts: [string, string][] = [

@@ -36,3 +36,27 @@ it.each(['MOVED', 'ASK'])('a node that is not in the table is opened where %s na
   // Slot 12182 is that of the key `foo`.
   if (word === 'MOVED') expect(route(['GET', 'foo'])).toBe(node)
 })
+
+it.each([
+  'CLUSTERDOWN The cluster is down',
+  'CLUSTERDOWN Hash slot not served',
+  'TRYAGAIN Multiple keys request during rehashing of slot',
+])('%s names no node: the table is read again after a while', async (message) => {
+  let reads = 0
+  const opened: unknown[] = []
+  const client = {
+    ...clientWithout(''),
+    refreshSlotsCache(done: () => void) {
+      reads++
+      done()
+    },
+    connectionPool: { findOrCreate: (node: unknown) => opened.push(node) },
+  } as unknown as Peer
+  const { follow } = createRouting(
+    client,
+    () => new Error('no node is known') as never,
+    () => undefined,
+  )
+  expect(await follow(new ReplyError(message), 5)).toBeUndefined()
+  expect([reads, opened]).toEqual([1, []])
+})

@@ -46,6 +46,33 @@ describe('a client of redis 4', () => {
   })
 })
 
+describe('a node of a Cluster of node-redis that is down', () => {
+  const cluster = {
+    isOpen: true,
+    masters: [],
+    slots: [],
+    _options: { defaults: { disableOfflineQueue: true } },
+    nodeClient() {},
+    withTypeMapping() {},
+    duplicate() {},
+    sendCommand: async (key: string) => (key === 'dead' ? Promise.reject(new ClientOfflineError()) : 'OK'),
+  } as unknown as Parameters<typeof nodeRedisStore>[0]
+  class ClientOfflineError extends Error {}
+
+  it('fails no call on a key of another node', async () => {
+    const store = nodeRedisStore(cluster)
+    const [dead, other] = await Promise.allSettled([store.set('dead', 'v'), store.set('other', 'v')])
+    expect(dead).toMatchObject({ reason: { code: 'STORE_UNAVAILABLE', maybeExecuted: false } })
+    expect(other.status).toBe('fulfilled')
+  })
+  it('leaves it open whether the other commands of a batch have run', async () => {
+    const { sendMany } = nodeRedisTransport(cluster)
+    const set = (key: string) => ({ args: ['SET', key, 'v'], effect: 'once' }) as const
+    await expect(sendMany([set('dead'), set('other')])).rejects.toMatchObject({ maybeExecuted: true })
+    await expect(sendMany([set('dead')])).rejects.toMatchObject({ maybeExecuted: false })
+  })
+})
+
 describe('a connection beside the client of node-redis', () => {
   it('is never opened again: EXEC would run without its WATCH', async () => {
     const { transport, duplicates } = played(async () => {})

@@ -1,6 +1,8 @@
 import { performance } from 'node:perf_hooks'
+import { createCluster } from 'redis'
 import { type ConnectOptions, connect, type IoredisLike, ioredisStore } from '../../../adapters/ioredis/index.ts'
 import { startGateway } from '../../../adapters/node/index.ts'
+import { nodeRedisStore } from '../../../adapters/node-redis/index.ts'
 import { tcpStore } from '../../../adapters/tcp/index.ts'
 import { upstashStore } from '../../../adapters/upstash/index.ts'
 import { type ClusterServers, type Server, startCluster, startServer } from '../../../scripts/servers.ts'
@@ -49,10 +51,11 @@ export interface FaultyStore extends AtomicStore {
 export type WayName = 'TCP' | 'own TCP' | 'Cluster' | 'own Cluster' | 'REST'
 export const wayNames: readonly WayName[] = ['TCP', 'own TCP', 'Cluster', 'own Cluster', 'REST']
 
-export function startWay(name: WayName): Promise<Way> {
+export function startWay(name: WayName | 'node-redis Cluster'): Promise<Way> {
   if (name === 'REST') return startRest()
   if (name === 'Cluster') return startClusterWay(throughIoredisCluster)
   if (name === 'own Cluster') return startClusterWay(throughOwnCluster)
+  if (name === 'node-redis Cluster') return startClusterWay(throughNodeRedisCluster)
   return name === 'TCP' ? startTcp(throughIoredis) : startTcp(throughOwn)
 }
 
@@ -76,6 +79,20 @@ const throughIoredisCluster: OpenCluster = (urls, natMap, options) =>
   throughIoredis(urls, options, { client: { natMap } })
 const throughOwnCluster: OpenCluster = async (url, natMap, options) =>
   tcpStore({ url, natMap, ...options }) as FaultyStore
+
+const throughNodeRedisCluster: OpenCluster = async (urls, nodeAddressMap, options) => {
+  const rootNodes = urls.map((url) => ({ url }))
+  const socket = { reconnectStrategy: 20 }
+  const client = createCluster({ rootNodes, nodeAddressMap, defaults: { disableOfflineQueue: true, socket } })
+  client.on('error', () => {})
+  await client.connect()
+  const store = nodeRedisStore(client as never, options)
+  const close = async (): Promise<void> => {
+    await store.close()
+    client.destroy()
+  }
+  return { ...store, close, transport: store.transport as Transport }
+}
 
 async function statsOf(ports: readonly number[], command: string): Promise<number> {
   let sum = 0

@@ -19,6 +19,7 @@ export const mutants: readonly Mutant[] = [
   readiness('by the quick way too', "client.status === 'ready' && !astray", "client.status === 'ready'"),
   readiness('also a first call, which waits for the connection', 'if (astray) reject(astray)\n          else if', 'if'),
   readiness('until it is let into its own', '    astray = undefined\n', ''),
+  routing('only MOVED and ASK name a node', "if (word === 'MOVED' || word === 'ASK') {", 'if (address) {'),
   routing(
     'a node that MOVED names is opened',
     'const node = find(at) ?? meet(at)',

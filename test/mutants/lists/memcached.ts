@@ -35,6 +35,16 @@ export const mutants: readonly Mutant[] = [
   replies('a value is no larger than any may be', 'if (reply.size > maxBytes)', 'if (false)'),
   replies('a line ends', 'if (buffer.length - start > MAX_LINE)', 'if (false)'),
   replies('a value that came in part is awaited', 'if (next > buffer.length) {', 'if (false) {'),
+  of('adapters/node/socket.ts', UNIT)(
+    'a name that is no text opens no socket',
+    'if (servername && typeof',
+    'if (false && typeof',
+  ),
+  // A server that takes no more clients
+  connection('it is an outage', "line.endsWith('Too many open connections')", 'false'),
+  connection('which counts as an attempt that failed', " === 'ready' && !isTurnedAway", " === 'ready'"),
+  pipeline('it has run nothing', 'if (isUnread && ', 'if (false && '),
+  pipeline('but what was sent before', ' && request.attempts === 0) request.may', ') request.may'),
   // Bytes
   encoder('a command has room', 'if (at + size > block.length) {', 'if (false) {'),
   encoder('a value that is copied has room', ' + (isCopied ? body.length : 0)', ''),

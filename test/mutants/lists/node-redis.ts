@@ -6,6 +6,9 @@ const store = of('adapters/node-redis/index.ts', ['node-redis.test.ts'])
 const own = of('adapters/ioredis/index.ts', ['ioredis-watch.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  store('a node that is down fails its own calls alone', '    sendEach: transport.sendEach,\n', ''),
+  transport('of a batch on a Cluster another part may have run', 'servers.isCluster && commands[1] ?', 'false ?'),
+  transport('a command that was alone has not', ' && commands[1] ?', ' ?'),
   peer('a client of redis 4 is refused', ', client?.withTypeMapping]', ']'),
   transport('EXEC runs with its WATCH or not at all', 'reconnectStrategy: false', 'reconnectStrategy: 0'),
   transport(

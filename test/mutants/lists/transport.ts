@@ -12,6 +12,7 @@ const permits = of('src/store/permits.ts', ['permits.test.ts'])
 const tick = of('src/store/tick.ts', ['stall.test.ts'])
 const url = of('src/store/redis-url.ts', ['redis-url.test.ts'])
 const watch = of('src/store/redis-watch.ts', ['redis-watch.test.ts'])
+const sum = of('src/store/sum-of.ts', ['sum-of.test.ts'])
 const errors = of('src/errors.ts', ['command-store.test.ts'])
 const resp = of('src/store/resp.ts', ['resp.test.ts'])
 const endpoint = of('adapters/upstash/endpoint.ts', ['upstash.test.ts'])
@@ -63,6 +64,12 @@ export const mutants: readonly Mutant[] = [
   body('a response without an end is cancelled', 'size += value.length', ''),
   body('before it is read, where its length says so', '> most ? most + 1 : 0', '> most ? 0 : 0'),
   body('nobody sends on what nobody reads', 'reader.cancel().catch(() => {})', ''),
+  sum('of a write in parts one may have run', ' || !hasRun) throw reason', ') throw reason'),
+  sum('an error that says so already is passed on', 'reason?.maybeExecuted !== false || ', ''),
+  sum('a part in doubt may have run', ' || part.reason?.maybeExecuted)', ')'),
+  errors('a server that loads is down', '/^(LOADING|CLUSTERDOWN)$/', '/^(CLUSTERDOWN)$/'),
+  errors('so is a Cluster that says so', '/^(LOADING|CLUSTERDOWN)$/', '/^(LOADING)$/'),
+  errors('which another try may find up', 'retryable: isDown, ', ''),
   errors('a command ran whose reply was too large', "maybeExecuted: word === 'TOOLARGE', ", '', ['upstash.test.ts']),
   plan(
     'only reads of one hash are joined',
@@ -101,7 +108,13 @@ export const mutants: readonly Mutant[] = [
   writes('and of scripts for 32 keys', "verb === 'EVALSHA' ? Number(keys) / COMMANDS_AT_ONCE : share", 'share'),
   writes('a write that is full has room again', '  room = 1\n    return true', '  return true'),
   join('joined operations are few', ' || count === COMMANDS_AT_ONCE', ''),
-  answer('a key that is refused does not refuse others', "if (word === 'NOPERM' && second && script) return calls", ''),
+  answer(
+    'a key that is refused does not refuse others',
+    "if (word === 'NOPERM' && second &&",
+    'if (second && false &&',
+  ),
+  answer('nor other reads', 'call.isApart = true', 'call.isApart = false'),
+  answer('HGETs have one key', " && verb !== 'HMGET'", ''),
   answer(
     'a reply is each key’s own',
     'const part = isWhole ? reply[i] : reply',

@@ -79,6 +79,13 @@ describe('TLS options of which no socket can be made', () => {
     const pfx = memcachedStore({ ...options, tls: { pfx: new Uint8Array([1, 2]) } } as never)
     await expect(pfx.set('k', 'v')).rejects.toMatchObject(error)
     await pfx.close()
+    // Node begins to connect before it refuses this name.
+    const plain = createServer((socket) => socket.on('error', () => {}).end('ERROR\r\n')).listen(0, '127.0.0.1')
+    open.push(async () => void plain.close())
+    await new Promise((resolve) => plain.once('listening', resolve))
+    const { port } = plain.address() as { port: number }
+    const servers = [`memcacheds://127.0.0.1:${port}`]
+    await expect(memcachedStore({ servers, tls: { servername: 5 } }).get('k')).rejects.toMatchObject(error)
     await new Promise((resolve) => setTimeout(resolve, 50))
     process.off('uncaughtException', hear)
     expect(late).toEqual([])
@@ -279,6 +286,42 @@ describe('a call', () => {
     )
     expect(await store.get('k')).toBe('v')
     expect(early).toEqual([])
+  })
+})
+
+describe('a server that has reached its -c', () => {
+  const full: Play = (_line, socket) => void socket.end('ERROR Too many open connections\r\n')
+  const refused = {
+    code: 'STORE_UNAVAILABLE',
+    retryable: true,
+    maybeExecuted: false,
+    message: expect.stringContaining('too many clients'),
+  }
+
+  it('is an outage, whether a user logs in or not, and has run nothing', async () => {
+    for (const login of ['', 'ann:secret@']) {
+      const { store } = await serve(full, {}, login)
+      await expect(store.set('k', 'v')).rejects.toMatchObject(refused)
+    }
+  })
+  it('is not asked again by each call', async () => {
+    const { store, connections } = await serve(full)
+    for (let i = 0; i < 20; i++) await expect(store.set('k', 'v')).rejects.toMatchObject(refused)
+    expect(connections()).toBeLessThan(20)
+  })
+  it('is used as soon as it takes the client, also by the call that it refused', async () => {
+    let refusals = 0
+    const { store } = await serve((line, socket) => (refusals++ < 1 ? full(line, socket) : hit(line, 'v')))
+    expect(await store.get('k')).toBe('v')
+  })
+  it('leaves an earlier run of a call in doubt', async () => {
+    let isFull = false
+    const { store } = await serve((line, socket) => {
+      if (isFull) return full(line, socket)
+      isFull = true
+      return 'end'
+    })
+    await expect(store.delete(['k'])).rejects.toMatchObject({ ...refused, maybeExecuted: true, retryable: false })
   })
 })
 
