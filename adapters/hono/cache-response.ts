@@ -214,6 +214,8 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
  */
 class RequestContext implements HttpCacheContext {
   readonly refresh: NonNullable<HttpCacheContext['refresh']>
+  /** Hono copies the fields of a response to the one by which middleware in front replaces it. */
+  readonly addLength = false
   key?: string
   mayStore?: MayStore
   private readonly c: Context

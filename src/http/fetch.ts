@@ -249,7 +249,9 @@ export function respond(
 ): Response | Promise<Response> {
   const { request } = plan
   const { chunks } = engine.storage
-  const asked = { request, stored, story, nowMs: now(), name: engine.name, chunks, first: plan.first }
+  const { first, context } = plan
+  const addsLength = context.addLength ?? true
+  const asked = { request, stored, story, nowMs: now(), name: engine.name, chunks, first, addsLength }
   return answerAtOnce(asked) ?? readAndRespond(engine, plan, asked)
 }
 

@@ -310,6 +310,16 @@ export const mutants: readonly Mutant[] = [
     'asking.get(c) ?? asking.get(c.req.raw)',
     'asking.get(c)',
   ),
+  of('adapters/hono/cache-response.ts', STACKS)(
+    'a hit has no length that its response did not have',
+    'readonly addLength = false',
+    'readonly addLength = true',
+  ),
+  of('src/http/answer.ts', STACKS)(
+    'nor has a large one',
+    "if (asked.addsLength || isHead || part !== 'whole') headers.set",
+    'headers.set',
+  ),
   of('adapters/hono/cache-response.ts', STACKS)('a request may be reused', '        asking.delete(request)\n', ''),
   validate('a 304 is for the tag that is stored', ': tag === known)', ': true)'),
   fetching(
