@@ -30,7 +30,8 @@ const SAFE = /^(GET|HEAD|OPTIONS|TRACE)$/
  * Middleware that carries out a request with an `Idempotency-Key` once, and replays the first response to its duplicates
  * (draft-ietf-httpapi-idempotency-key-header-07). The key may be quoted or bare. A duplicate gets the stored response with
  * `Idempotency-Replayed: true`; 409 while the first request is running, when its outcome is unknown, or when its response was
- * too large to store; 422 if its method, path, query or body differs. A handler that throws, or returns 5xx, frees the key.
+ * too large to store; 422 if its method, path, query or body differs. A handler that throws, or returns 5xx or
+ * `Response.error()`, frees the key.
  *
  * If a request passes several of these middlewares with one scope, only the first acts: otherwise each would wait for the other.
  *
@@ -78,7 +79,8 @@ export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>)
       await settle(attempt.release())
       throw error
     }
-    if (c.error || c.res.status >= 500) {
+    // The status of a network error (`Response.error()`) is 0: no response with it can be made for a duplicate.
+    if (c.error || c.res.status >= 500 || c.res.status === 0) {
       await settle(attempt.release())
       return
     }

@@ -35,6 +35,10 @@ function appWith(options: Partial<IdempotencyOptions> = {}, store: AtomicStore =
       runs.count++
       throw new HTTPException(Number(c.req.param('status')) as 400, { message: `run ${runs.count}` })
     })
+    .post('/error', () => {
+      runs.count++
+      return Response.error()
+    })
     .post('/redirect', () => {
       runs.count++
       return Response.redirect('https://x.example/paid', 303)
@@ -226,6 +230,7 @@ describe('the middleware idempotency', () => {
   })
   it('frees the key where the handler throws or answers 5xx, and keeps a 4xx', async () => {
     for (const [path, count] of [
+      ['/error', 2],
       ['/status/500', 2],
       ['/status/503', 2],
       ['/throw/400', 2],
