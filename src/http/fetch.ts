@@ -149,7 +149,7 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
   const { verdict, control } = judge(engine, plan, received)
   const why = fetching && !verdict.store ? verdict.why : undefined
   let body: BodyInit | null | undefined
-  // An error never replaces a stored good response, which may still stand in for errors.
+  // An error neither replaces nor ends a stored good response, which may still stand in for errors.
   const isWorse = stored !== undefined && stored.status < 400 && response.status >= 400 && !isGone(response.status)
   const isWanted = plan.context.mayStore?.(response) ?? true
   if (fetching && verdict.store && !isWorse && isWanted) {
@@ -171,9 +171,7 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
   } else {
     // An error of the server says nothing of whether its next response may be shared.
     done(undefined, received.status >= 500)
-    if (fetching && stored && (why === 'no-store' || why === 'private')) {
-      await drop(engine, plan, stored)
-    }
+    if (fetching && stored && !isWorse && /^(no-store|private|stale)$/.test(why ?? '')) await drop(engine, plan, stored)
   }
   const isStored = body !== undefined
   const story = { ...task.story, fwdStatus: response.status }

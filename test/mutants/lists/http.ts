@@ -328,6 +328,19 @@ export const mutants: readonly Mutant[] = [
     'if (fetching && verdict.store && isWanted) {',
     SECURITY,
   ),
+  fetching('nor does it end a good answer', 'stored && !isWorse && /^', 'stored && /^', SECURITY),
+  fetching('a newer response that is not stored ends an older one', '|stale)$/.test(why', ')$/.test(why', SECURITY),
+  of('src/http/storable.ts', ['http/storable.test.ts'])(
+    'what has to be validated and cannot be is not stored',
+    "!isUnqualified(directives, 'no-cache') && ",
+    '',
+  ),
+  of('src/http/purge.ts', PASS)('null is no list of tags', 'checkTags(named)', 'checkTags(named ?? [])'),
+  of('adapters/hono/idempotency.ts', ['hono/idempotency.test.ts'])(
+    'a network error frees the key',
+    ' || c.res.status === 0',
+    '',
+  ),
   fetching(
     'a 304 without a Vary leaves the stored one',
     'headers: response.status === 304 ? response.headers : withRule(engine, plan, response)',
