@@ -336,6 +336,11 @@ export const mutants: readonly Mutant[] = [
     '',
   ),
   of('src/http/purge.ts', PASS)('null is no list of tags', 'checkTags(named)', 'checkTags(named ?? [])'),
+  of('adapters/hono/stored-response.ts', ['hono/idempotency.test.ts'])(
+    'a response that was sent already is not kept',
+    "if (response.headers.has('x-hono-already-sent'))",
+    "if (response.headers.has('x-hono-already-sent') && Date.now() < 0)",
+  ),
   of('adapters/hono/idempotency.ts', ['hono/idempotency.test.ts'])(
     'a network error frees the key',
     ' || c.res.status === 0',

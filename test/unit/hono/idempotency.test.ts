@@ -35,6 +35,10 @@ function appWith(options: Partial<IdempotencyOptions> = {}, store: AtomicStore =
       runs.count++
       throw new HTTPException(Number(c.req.param('status')) as 400, { message: `run ${runs.count}` })
     })
+    .post('/sent', () => {
+      runs.count++
+      return new Response(null, { headers: { 'x-hono-already-sent': 'true' } })
+    })
     .post('/error', () => {
       runs.count++
       return Response.error()
@@ -358,6 +362,11 @@ describe('the middleware idempotency', () => {
     expect(new TextDecoder().decode((await reader?.read())?.value)).toBe('data: x\n\n')
     await reader?.cancel()
     expect([(await send('/events')).status, runs.count]).toEqual([409, 1])
+  })
+  it('sends no response again that a handler has sent itself, by RESPONSE_ALREADY_SENT of Node', async () => {
+    const { send, runs } = appWith()
+    expect((await send('/sent')).headers.has('x-hono-already-sent')).toBe(true)
+    expect([(await send('/sent')).status, runs.count]).toEqual([409, 1])
   })
   it('keeps a key for one user', async () => {
     const { runs, send } = appWith()
