@@ -2,6 +2,7 @@ import { HitherError, isHitherError } from 'hither'
 import type { Attempt, Idempotency } from 'hither/idempotency'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import { fromStored, keptBody, toStored } from './stored-response.ts'
+import { stateTextType } from './text-type.ts'
 
 export interface IdempotencyOptions<E extends Env = Env> {
   /** The result of `createIdempotency`, or a function that returns it for a request, such as from `c.env`. */
@@ -73,6 +74,7 @@ export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>)
     if (attempt.outcome !== 'first') return answerDuplicate(attempt)
     running.set(c, others.add(own))
     const settle = (work: Promise<unknown>): Promise<unknown> => work.catch((error: unknown) => onError?.(error, c))
+    stateTextType(c)
     try {
       await next()
     } catch (error) {

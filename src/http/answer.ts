@@ -119,11 +119,20 @@ function answerWhole({ stored, story, nowMs, name, addsLength }: AnswerRequest, 
 }
 
 /**
- * The body of a response without Content-Type. A body that is text would add one; so would a server, @hono/node-server for one, to
- * an empty body.
+ * The body of a response without Content-Type, as a stream. A body that is text would add one; so would Bun to bytes, and a server,
+ * @hono/node-server for one, to an empty body.
  */
-const untyped = (body: BodyInit): BodyInit | null =>
-  body === '' ? null : typeof body === 'string' ? new TextEncoder().encode(body) : body
+function untyped(body: BodyInit): BodyInit | null {
+  if (typeof body === 'object' && !ArrayBuffer.isView(body)) return body
+  const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : body
+  if (bytes.byteLength === 0) return null
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(bytes)
+      controller.close()
+    },
+  })
+}
 
 /** workerd would compress a body with Content-Encoding once more, unless `encodeBody` says that it is encoded already. */
 function encodedInit(headers: Headers): ResponseInit {

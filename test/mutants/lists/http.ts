@@ -315,6 +315,11 @@ export const mutants: readonly Mutant[] = [
     'readonly addLength = false',
     'readonly addLength = true',
   ),
+  of('adapters/hono/text-type.ts', STACKS)(
+    'c.text() states its Content-Type',
+    "c.header('hither-none', undefined)",
+    'void c',
+  ),
   of('src/http/answer.ts', STACKS)(
     'nor has a large one',
     "if (asked.addsLength || isHead || part !== 'whole') headers.set",
@@ -564,7 +569,7 @@ export const mutants: readonly Mutant[] = [
     'record.token === token || record.token === NOBODY ?',
     'record.token === token ?',
   ),
-  of('src/http/answer.ts', CACHE)('no empty body without a type', "body === '' ? null : ", ''),
+  of('src/http/answer.ts', CACHE)('no empty body without a type', 'if (bytes.byteLength === 0) return null', ''),
   of('src/http/fetch.ts', STACKS)(
     'a client that has the body needs no part of it',
     "headers.has('if-none-match') && isNotModified",
@@ -594,8 +599,8 @@ export const mutants: readonly Mutant[] = [
   ),
   client(
     'a request that is validated is of its client',
-    '      noteClient(request)\n      c.req.raw',
-    '      c.req.raw',
+    '      noteClient(request)\n      stateTextType(c)',
+    '      stateTextType(c)',
   ),
   client('a request that refreshes is of its client', '        noteClient(request)\n        return', '        return'),
   queries(

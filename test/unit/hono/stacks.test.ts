@@ -149,6 +149,14 @@ describe('cacheResponse with middleware of Hono behind it', () => {
     },
   )
 
+  it('has c.text() state its Content-Type: Bun loses one that is not stated', async () => {
+    const app = new Hono()
+    app.use(cacheResponse({ cache: createHttpCache({ store: memoryStore() }), cacheControl: 'max-age=60' }))
+    app.all('/a', (c) => c.text('abc'))
+    for (const method of ['GET', 'GET', 'POST'])
+      expect((await app.request(URL_A, { method })).headers.get('content-type')).toBe('text/plain; charset=UTF-8')
+  })
+
   it('stores nothing where a handler has sent its response itself, by RESPONSE_ALREADY_SENT of Node', async () => {
     let calls = 0
     const app = new Hono()
