@@ -315,6 +315,11 @@ export const mutants: readonly Mutant[] = [
     'readonly addLength = false',
     'readonly addLength = true',
   ),
+  of('src/http/handle.ts', HANGING)(
+    'a request does not wait for itself in a second cache',
+    '  if (passedOn.get(request) === place.record) return false\n',
+    '',
+  ),
   of('adapters/hono/text-type.ts', STACKS)(
     'c.text() states its Content-Type',
     "c.header('hither-none', undefined)",
