@@ -149,7 +149,7 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
 async function passOn(task: FetchTask, received: Received, response: Response, done: Done): Promise<Response> {
   const { engine, plan, fetching, stored } = task
   const { verdict, control } = judge(engine, plan, received)
-  const why = fetching && !verdict.store ? verdict.why : undefined
+  let why = fetching && !verdict.store ? verdict.why : undefined
   let body: BodyInit | null | undefined
   // An error neither replaces nor ends a stored good response, which may still stand in for errors.
   const isWorse = stored !== undefined && stored.status < 400 && response.status >= 400 && !isGone(response.status)
@@ -159,7 +159,7 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
       if (error !== undefined) engine.tell({ type: 'store-error', error })
       done(one)
     }
-    body = await passAndKeep(engine, {
+    const kept = await passAndKeep(engine, {
       plan,
       fetching,
       response,
@@ -170,7 +170,10 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
       onStoring: task.onStoring,
       awaited: task.awaited,
     })
+    if (typeof kept === 'string') why = kept
+    else body = kept
   } else {
+    if (fetching && verdict.store) why = isWorse ? 'error' : 'option'
     // An error of the server says nothing of whether its next response may be shared.
     done(undefined, received.status >= 500)
     if (fetching && stored && !isWorse && /^(no-store|private|stale)$/.test(why ?? '')) await drop(engine, plan, stored)

@@ -315,6 +315,7 @@ export const mutants: readonly Mutant[] = [
     'readonly addLength = false',
     'readonly addLength = true',
   ),
+  fetching('Cache-Status says why', "why = isWorse ? 'error' : 'option'", "why = isWorse ? undefined : 'option'"),
   of('src/http/handle.ts', HANGING)(
     'a request does not wait for itself in a second cache',
     '  if (passedOn.get(request) === place.record) return false\n',
