@@ -15,6 +15,7 @@ import type { HttpCache, HttpCacheContext } from 'hither/http'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import { keepAddress } from './address.ts'
 import { saveSessions } from './session.ts'
+import { stateTextType } from './text-type.ts'
 import { waitUntilOf } from './wait-until.ts'
 
 export interface CacheResponseOptions<E extends Env = Env> {
@@ -143,6 +144,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
     }
     const before = fieldsBefore(c)
     if (refreshing.has(c.req.raw)) {
+      stateTextType(c)
       await next()
       const isPersonal = (await saveSessions(c, c.res)) !== undefined
       const response = prepare(c, before, isPersonal)
@@ -156,6 +158,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       // The outer middleware has chosen the key. A response that should have another key is not stored under it.
       if (keyGenerator) outer.limits.push(() => false)
       if (mayStore) outer.limits.push(mayStore)
+      stateTextType(c)
       await next()
       const saved = await saveSessions(c, c.res)
       replace(withFields(prepare(c, [], saved !== undefined), (saved ?? []).map(cookieField)))
@@ -180,6 +183,7 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
       const limits: MayStore[] = []
       const own: Asking = { cache, before: askingOf(c), limits }
       noteClient(request)
+      stateTextType(c)
       c.req.raw = request
       asking.set(c, own).set(request, own)
       try {
@@ -214,6 +218,8 @@ export function cacheResponse<E extends Env = Env>(options: CacheResponseOptions
  */
 class RequestContext implements HttpCacheContext {
   readonly refresh: NonNullable<HttpCacheContext['refresh']>
+  /** Hono copies the fields of a response to the one by which middleware in front replaces it. */
+  readonly addLength = false
   key?: string
   mayStore?: MayStore
   private readonly c: Context

@@ -2,6 +2,7 @@ import { HitherError, isHitherError } from 'hither'
 import type { Attempt, Idempotency } from 'hither/idempotency'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import { fromStored, keptBody, toStored } from './stored-response.ts'
+import { stateTextType } from './text-type.ts'
 
 export interface IdempotencyOptions<E extends Env = Env> {
   /** The result of `createIdempotency`, or a function that returns it for a request, such as from `c.env`. */
@@ -30,7 +31,8 @@ const SAFE = /^(GET|HEAD|OPTIONS|TRACE)$/
  * Middleware that carries out a request with an `Idempotency-Key` once, and replays the first response to its duplicates
  * (draft-ietf-httpapi-idempotency-key-header-07). The key may be quoted or bare. A duplicate gets the stored response with
  * `Idempotency-Replayed: true`; 409 while the first request is running, when its outcome is unknown, or when its response was
- * too large to store; 422 if its method, path, query or body differs. A handler that throws, or returns 5xx, frees the key.
+ * too large to store; 422 if its method, path, query or body differs. A handler that throws, or returns 5xx or
+ * `Response.error()`, frees the key.
  *
  * If a request passes several of these middlewares with one scope, only the first acts: otherwise each would wait for the other.
  *
@@ -72,13 +74,15 @@ export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>)
     if (attempt.outcome !== 'first') return answerDuplicate(attempt)
     running.set(c, others.add(own))
     const settle = (work: Promise<unknown>): Promise<unknown> => work.catch((error: unknown) => onError?.(error, c))
+    stateTextType(c)
     try {
       await next()
     } catch (error) {
       await settle(attempt.release())
       throw error
     }
-    if (c.error || c.res.status >= 500) {
+    // The status of a network error (`Response.error()`) is 0: no response with it can be made for a duplicate.
+    if (c.error || c.res.status >= 500 || c.res.status === 0) {
       await settle(attempt.release())
       return
     }

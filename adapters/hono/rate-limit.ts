@@ -8,6 +8,7 @@ import type { Decision, LimitOptions, RateLimiter } from 'hither/rate-limit'
 import type { Context, Env, MiddlewareHandler } from 'hono'
 import { type AddressSource, checkPrefix, clientAddress, HEADERS } from './address.ts'
 import { type LimitHeaders, type Policy, setLimitHeaders, setRetryAfter } from './limit-headers.ts'
+import { stateTextType } from './text-type.ts'
 
 type Answer<T> = T | Promise<T>
 
@@ -153,6 +154,7 @@ export function rateLimit<E extends Env = Env>(
     const least = decisions.reduce((a, b) => (b.remaining < a.remaining ? b : a))
     context.set('rateLimit', last.success ? least : last)
     if (last.success) {
+      stateTextType(c)
       await next()
       for (const [i, limit] of limits.entries()) {
         if (!limit.finalCost) continue

@@ -1,6 +1,7 @@
 import { HitherError } from 'hither'
 import type { Session, Sessions } from 'hither/session'
 import type { Context, Env, MiddlewareHandler } from 'hono'
+import { stateTextType } from './text-type.ts'
 
 export interface SessionMiddlewareOptions<T extends object, E extends Env = Env> {
   /** The result of `createSessions`, or a function that returns it, such as from `c.env`. Called once per request. */
@@ -78,6 +79,7 @@ export function session<T extends object, E extends Env = Env>(
       await save()
       return cookie ? [...others, cookie] : others
     })
+    stateTextType(c)
     await next()
     await save()
     if (!cookie) return

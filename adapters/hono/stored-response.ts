@@ -7,12 +7,14 @@ type Stored = readonly [status: number, headers: readonly [string, string][], bo
 
 /**
  * Reads the body of a response. Resolves to its bytes, and to a response with the same body, which must be sent in place of
- * `response`. The bytes are undefined if there are more than `maxBytes`, or if the body is an event stream.
+ * `response`. The bytes are undefined if there are more than `maxBytes`, if the body is an event stream, or if it was sent already.
  */
 export async function keptBody(
   response: Response,
   maxBytes: number,
 ): Promise<{ readonly response: Response; readonly body: Uint8Array | undefined }> {
+  // `RESPONSE_ALREADY_SENT` of @hono/node-server: the handler has sent another response than this empty one.
+  if (response.headers.has('x-hono-already-sent')) return { response, body: undefined }
   if (!response.body) return { response, body: new Uint8Array(0) }
   if (/^text\/event-stream/i.test(response.headers.get('content-type') ?? '')) return { response, body: undefined }
   const reader = response.body.getReader()

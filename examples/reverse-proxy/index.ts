@@ -45,6 +45,8 @@ const cache = createHttpCache({
 })
 
 const server = createAdaptorServer({
+  // The host of a request of HTTP/1.0 that has none, as health checks send them.
+  hostname: new URL(origin).host,
   async fetch(request, env) {
     const { incoming, outgoing } = env as HttpBindings
     // Servers differ in which of the two they take: requests are smuggled that way.

@@ -38,6 +38,8 @@ export interface AnswerRequest {
   readonly name: StatusName
   readonly chunks: Chunks
   readonly first?: ReadChunk | undefined
+  /** Whether a whole body gets a Content-Length that its response was stored without. */
+  readonly addsLength: boolean
 }
 
 /** The usual hit, without a promise: the whole of a body that is stored inline. Undefined when `answerFrom` is needed. */
@@ -71,7 +73,7 @@ export async function answerFrom(asked: AnswerRequest, onGone: () => unknown): P
     return new Response(null, { status: 416, headers })
   }
   const [from, to] = part === 'whole' ? [0, length] : [part.from, part.to]
-  headers.set('content-length', `${to - from}`)
+  if (asked.addsLength || isHead || part !== 'whole') headers.set('content-length', `${to - from}`)
   if (isHead) return new Response(null, { status: stored.status, headers })
   const isPart = part !== 'whole'
   if (isPart) headers.set('content-range', `bytes ${from}-${to - 1}/${length}`)
@@ -92,7 +94,7 @@ function wantsWhole({ method, headers }: Request): boolean {
 }
 
 /** A response with the whole body. Its fields are passed as a plain object, so that no runtime copies them twice. */
-function answerWhole({ stored, story, nowMs, name }: AnswerRequest, body: BodyInit): Response {
+function answerWhole({ stored, story, nowMs, name, addsLength }: AnswerRequest, body: BodyInit): Response {
   const { status, fields, length, lifetimeMs } = stored
   const ageMs = Math.min(ageAt(stored, nowMs), 2 ** 31 * 1000)
   const headers: Record<string, string> = {}
@@ -102,7 +104,7 @@ function answerWhole({ stored, story, nowMs, name }: AnswerRequest, body: BodyIn
     else headers[field[0]] = field[1]
   }
   headers.age = `${Math.floor(ageMs / 1000)}`
-  headers['content-length'] = `${length}`
+  if (addsLength) headers['content-length'] = `${length}`
   if (name) {
     const member = statusMember(name, { ...story, ttl: Math.floor((lifetimeMs - ageMs) / 1000) })
     headers['cache-status'] = headers['cache-status'] ? `${headers['cache-status']}, ${member}` : member
@@ -117,11 +119,20 @@ function answerWhole({ stored, story, nowMs, name }: AnswerRequest, body: BodyIn
 }
 
 /**
- * The body of a response without Content-Type. A body that is text would add one; so would a server, @hono/node-server for one, to
- * an empty body.
+ * The body of a response without Content-Type, as a stream. A body that is text would add one; so would Bun to bytes, and a server,
+ * @hono/node-server for one, to an empty body.
  */
-const untyped = (body: BodyInit): BodyInit | null =>
-  body === '' ? null : typeof body === 'string' ? new TextEncoder().encode(body) : body
+function untyped(body: BodyInit): BodyInit | null {
+  if (typeof body === 'object' && !ArrayBuffer.isView(body)) return body
+  const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : body
+  if (bytes.byteLength === 0) return null
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(bytes)
+      controller.close()
+    },
+  })
+}
 
 /** workerd would compress a body with Content-Encoding once more, unless `encodeBody` says that it is encoded already. */
 function encodedInit(headers: Headers): ResponseInit {

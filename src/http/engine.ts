@@ -67,6 +67,12 @@ export function flightOf({ flights }: Engine, key: string): Flight | undefined {
   return flight && elapsedMs() - flight.startMs < LEASE_MS ? flight : undefined
 }
 
+/**
+ * The record of a request that was passed on. Another cache of the same store and namespace behind this one may get the request: if it
+ * asked for the lease of that record, it would wait for this one, and this one for it.
+ */
+export const passedOn: WeakMap<Request, string> = new WeakMap()
+
 /** The settings and parts that all requests of one cache share. */
 export interface Engine {
   readonly storage: Storage

@@ -14,7 +14,7 @@ import { now } from '../runtime/clock.ts'
 import { type AnswerRequest, answerAtOnce, answerFrom, isFinal, readFirst, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
 import { listOf } from './directives.ts'
-import { type Engine, failureOf, type Outcome } from './engine.ts'
+import { type Engine, failureOf, type Outcome, passedOn } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
 import { headersOf, storableFields, updatedFields } from './fields.ts'
 import type { Received } from './freshness.ts'
@@ -106,7 +106,9 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
   }
   let response: Response
   try {
-    response = await next(known ? withHeaders(request, conditional(request.headers, known)) : request)
+    const asked = known ? withHeaders(request, conditional(request.headers, known)) : request
+    passedOn.set(asked, plan.place.record)
+    response = await next(asked)
   } catch (error) {
     done(failureOf(request), true)
     const instead = await standIn('none')
@@ -147,9 +149,9 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
 async function passOn(task: FetchTask, received: Received, response: Response, done: Done): Promise<Response> {
   const { engine, plan, fetching, stored } = task
   const { verdict, control } = judge(engine, plan, received)
-  const why = fetching && !verdict.store ? verdict.why : undefined
+  let why = fetching && !verdict.store ? verdict.why : undefined
   let body: BodyInit | null | undefined
-  // An error never replaces a stored good response, which may still stand in for errors.
+  // An error neither replaces nor ends a stored good response, which may still stand in for errors.
   const isWorse = stored !== undefined && stored.status < 400 && response.status >= 400 && !isGone(response.status)
   const isWanted = plan.context.mayStore?.(response) ?? true
   if (fetching && verdict.store && !isWorse && isWanted) {
@@ -157,7 +159,7 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
       if (error !== undefined) engine.tell({ type: 'store-error', error })
       done(one)
     }
-    body = await passAndKeep(engine, {
+    const kept = await passAndKeep(engine, {
       plan,
       fetching,
       response,
@@ -168,12 +170,13 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
       onStoring: task.onStoring,
       awaited: task.awaited,
     })
+    if (typeof kept === 'string') why = kept
+    else body = kept
   } else {
+    if (fetching && verdict.store) why = isWorse ? 'error' : 'option'
     // An error of the server says nothing of whether its next response may be shared.
     done(undefined, received.status >= 500)
-    if (fetching && stored && (why === 'no-store' || why === 'private')) {
-      await drop(engine, plan, stored)
-    }
+    if (fetching && stored && !isWorse && /^(no-store|private|stale)$/.test(why ?? '')) await drop(engine, plan, stored)
   }
   const isStored = body !== undefined
   const story = { ...task.story, fwdStatus: response.status }
@@ -249,7 +252,9 @@ export function respond(
 ): Response | Promise<Response> {
   const { request } = plan
   const { chunks } = engine.storage
-  const asked = { request, stored, story, nowMs: now(), name: engine.name, chunks, first: plan.first }
+  const { first, context } = plan
+  const addsLength = context.addLength ?? true
+  const asked = { request, stored, story, nowMs: now(), name: engine.name, chunks, first, addsLength }
   return answerAtOnce(asked) ?? readAndRespond(engine, plan, asked)
 }
 

@@ -112,9 +112,10 @@ export interface Passing extends Accepted {
 
 /**
  * The body to pass on to the client. It is collected on its way, then the response is stored. Calls `onStored` once, when the
- * body has ended or is known to be lost. Undefined when the response is not stored after all: `onStored` has been called by then.
+ * body has ended or is known to be lost. A word for Cache-Status when the response is not stored after all: `onStored` has been called
+ * by then.
  */
-export async function passAndKeep(engine: Engine, passing: Passing): Promise<BodyInit | null | undefined> {
+export async function passAndKeep(engine: Engine, passing: Passing): Promise<ReadableStream | null | string> {
   const { plan, fetching, response, received, onStored } = passing
   const { maxBodyBytes, storage } = engine
   const stated = response.headers.get('content-length')
@@ -123,16 +124,17 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Bod
   const versionKeys = await versionKeysOf(engine.keys, plan, response)
   const isEmptyRefused = !engine.policy.partial && isEmptyAnswer(response, length)
   const mayBegin = startOf(response.headers.get('content-encoding'), REQUEST_SCOPED)
-  if (!versionKeys || (length ?? 0) > maxBodyBytes || isEmptyRefused || !mayBegin) {
+  const refuse = (why: string): string => {
     onStored(undefined)
-    return undefined
+    return why
   }
+  if (!versionKeys) return refuse('tags')
+  if ((length ?? 0) > maxBodyBytes) return refuse('size')
+  if (isEmptyRefused) return refuse('empty')
+  if (!mayBegin) return refuse('coding')
   const isWhole206 = received.status === 206
   const whole = isWhole206 ? wholeOf206(response.headers) : length
-  if (isWhole206 && whole === undefined) {
-    onStored(undefined)
-    return undefined
-  }
+  if (isWhole206 && whole === undefined) return refuse('part')
   let draft = await draftOf(engine, plan, passing)
   if (isWhole206) {
     // This 206 has the whole body: store it as the 200.

@@ -19,8 +19,8 @@ function parsed(value: string | readonly string[] = []): URL[] {
 export async function purge(engine: Engine, selection: PurgeSelection): Promise<void> {
   checkNames('purge', selection, SELECTORS)
   const { keys, storage } = engine
-  const { tags: named, url, path, prefix } = selection ?? {}
-  const tags = checkTags(named ?? [])
+  const { tags: named = [], url, path, prefix } = selection ?? {}
+  const tags = checkTags(named)
   const urls = parsed(url)
   const paths = parsed(path)
   const prefixes = parsed(prefix)

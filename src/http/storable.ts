@@ -86,8 +86,9 @@ export function judgeStorable(asked: Asked, received: Received, control: Control
     lifetime.explicit || (policy.heuristics && hasValidator && (isHeuristic(status) || directives.has('public')))
   if (!isWanted) return no('no-freshness')
   // A response that can be neither used nor validated is not worth storing.
-  const isUseful = hasValidator || secondsOf(directives, 'stale-while-revalidate')
-  if (lifetime.ms === 0 && !isUseful) return no('stale')
+  const isUsed =
+    !isUnqualified(directives, 'no-cache') && (lifetime.ms || secondsOf(directives, 'stale-while-revalidate'))
+  if (!isUsed && !hasValidator) return no('stale')
   const ms = status >= 400 ? Math.min(lifetime.ms, LONGEST_NEGATIVE_MS) : lifetime.ms
   return { store: true, lifetime: { ...lifetime, ms }, shared: isOpen || isGranted || control.targeted }
 }

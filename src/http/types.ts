@@ -95,6 +95,11 @@ export interface HttpCacheContext {
   readonly key?: string
   /** A further condition: whether a response that may be stored by its fields is stored. */
   readonly mayStore?: (response: Response) => boolean
+  /**
+   * Whether a whole body from the store gets a Content-Length if its response was stored without one. `false`: for code that may
+   * replace the body and leave the fields as they are. @default true
+   */
+  readonly addLength?: boolean
 }
 
 /** Makes a response that is not in the cache. It rejects when the origin cannot be reached. */

@@ -100,7 +100,7 @@ async function keepAsGet(engine: Engine, post: PostAnswer): Promise<BodyInit | n
   const { verdict, control } = judge(engine, plan, received)
   if (!verdict.store) return undefined
   const fetching = await engine.storage.begin(place)
-  return passAndKeep(engine, {
+  const body = await passAndKeep(engine, {
     plan,
     fetching,
     response,
@@ -110,4 +110,5 @@ async function keepAsGet(engine: Engine, post: PostAnswer): Promise<BodyInit | n
     onStored() {},
     awaited: new Promise(() => {}),
   })
+  return typeof body === 'string' ? undefined : body
 }

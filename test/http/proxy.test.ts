@@ -150,6 +150,13 @@ describe('the reverse proxy', () => {
     expect((await ask('GET / HTTP/1.1\nHost: a.example\nHost: evil.example')).status).toBe('400')
     expect((await ask('GET / HTTP/1.1\nHost: victim.example')).body).toContain('victim.example')
   })
+  it('answers a request of HTTP/1.0 without a host, as health checks send it, for the host of its origin', async () => {
+    const { port } = origin.address() as AddressInfo
+    const answer = await raw('GET /health HTTP/1.0\r\n\r\n')
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /)
+    expect(answer).toContain(`GET /health 127.0.0.1:${port} `)
+    expect((await ask('GET / HTTP/1.1')).status).toBe('400')
+  })
   it('refuses what requests are smuggled by', async () => {
     const before = asked.length
     const hidden = '0\r\n\r\nGET /evil HTTP/1.1\r\nHost: a\r\n\r\n'

@@ -315,6 +315,27 @@ export const mutants: readonly Mutant[] = [
     'asking.get(c) ?? asking.get(c.req.raw)',
     'asking.get(c)',
   ),
+  of('adapters/hono/cache-response.ts', STACKS)(
+    'a hit has no length that its response did not have',
+    'readonly addLength = false',
+    'readonly addLength = true',
+  ),
+  fetching('Cache-Status says why', "why = isWorse ? 'error' : 'option'", "why = isWorse ? undefined : 'option'"),
+  of('src/http/handle.ts', HANGING)(
+    'a request does not wait for itself in a second cache',
+    '  if (passedOn.get(request) === place.record) return false\n',
+    '',
+  ),
+  of('adapters/hono/text-type.ts', STACKS)(
+    'c.text() states its Content-Type',
+    "c.header('hither-none', undefined)",
+    'void c',
+  ),
+  of('src/http/answer.ts', STACKS)(
+    'nor has a large one',
+    "if (asked.addsLength || isHead || part !== 'whole') headers.set",
+    'headers.set',
+  ),
   of('adapters/hono/cache-response.ts', STACKS)('a request may be reused', '        asking.delete(request)\n', ''),
   validate('a 304 is for the tag that is stored', ': tag === known)', ': true)'),
   fetching(
@@ -322,6 +343,24 @@ export const mutants: readonly Mutant[] = [
     'if (fetching && verdict.store && !isWorse && isWanted) {',
     'if (fetching && verdict.store && isWanted) {',
     SECURITY,
+  ),
+  fetching('nor does it end a good answer', 'stored && !isWorse && /^', 'stored && /^', SECURITY),
+  fetching('a newer response that is not stored ends an older one', '|stale)$/.test(why', ')$/.test(why', SECURITY),
+  of('src/http/storable.ts', ['http/storable.test.ts'])(
+    'what has to be validated and cannot be is not stored',
+    "!isUnqualified(directives, 'no-cache') && ",
+    '',
+  ),
+  of('src/http/purge.ts', PASS)('null is no list of tags', 'checkTags(named)', 'checkTags(named ?? [])'),
+  of('adapters/hono/stored-response.ts', ['hono/idempotency.test.ts'])(
+    'a response that was sent already is not kept',
+    "if (response.headers.has('x-hono-already-sent'))",
+    "if (response.headers.has('x-hono-already-sent') && Date.now() < 0)",
+  ),
+  of('adapters/hono/idempotency.ts', ['hono/idempotency.test.ts'])(
+    'a network error frees the key',
+    ' || c.res.status === 0',
+    '',
   ),
   fetching(
     'a 304 without a Vary leaves the stored one',
@@ -541,7 +580,7 @@ export const mutants: readonly Mutant[] = [
     'record.token === token || record.token === NOBODY ?',
     'record.token === token ?',
   ),
-  of('src/http/answer.ts', CACHE)('no empty body without a type', "body === '' ? null : ", ''),
+  of('src/http/answer.ts', CACHE)('no empty body without a type', 'if (bytes.byteLength === 0) return null', ''),
   of('src/http/fetch.ts', STACKS)(
     'a client that has the body needs no part of it',
     "headers.has('if-none-match') && isNotModified",
@@ -571,8 +610,8 @@ export const mutants: readonly Mutant[] = [
   ),
   client(
     'a request that is validated is of its client',
-    '      noteClient(request)\n      c.req.raw',
-    '      c.req.raw',
+    '      noteClient(request)\n      stateTextType(c)',
+    '      stateTextType(c)',
   ),
   client('a request that refreshes is of its client', '        noteClient(request)\n        return', '        return'),
   queries(

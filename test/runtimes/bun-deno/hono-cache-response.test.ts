@@ -5,9 +5,11 @@ import { type Served, serveIn } from './serve.ts'
 /** An application that caches the responses of its handlers, and has a route that purges. */
 const token = 'a-token-of-the-test'
 const app = `
-import { cacheResponse, rateLimit } from 'hither/hono'
+import { cacheResponse, idempotency, rateLimit, session } from 'hither/hono'
 import { createHttpCache, purgeHandler } from 'hither/http'
+import { createIdempotency } from 'hither/idempotency'
 import { memoryStore } from 'hither/memory'
+import { createSessions } from 'hither/session'
 import { createRateLimiter, fixedWindow } from 'hither/rate-limit'
 import { Hono } from 'hono'
 
@@ -27,8 +29,19 @@ app.get('/c/large', () => new Response(new ReadableStream({
 })))
 app.get('/c/private', (c) => c.text('private ' + ++calls, 200, { 'Cache-Control': 'private' }))
 app.post('/c/text', (c) => c.text('done'))
+app.get('/c/plain', (c) => c.text('plain'))
+app.get('/c/response', () => new Response('text', { headers: { 'cache-control': 'max-age=60' } }))
 const algorithm = fixedWindow({ limit: 100, window: '1m' })
 const limiter = createRateLimiter({ store: memoryStore(), algorithm, outage: 'open' })
+const store = memoryStore()
+const sessions = createSessions({ store, secrets: [new Uint8Array(32).fill(7)] })
+app.use('/l/text', rateLimit({ limiter }))
+app.use('/s/text', session({ sessions }))
+app.use('/i/text', idempotency({ idempotency: createIdempotency({ store }), scope: () => 'ann' }))
+app.all('/:mount/text', (c) => {
+  c.var.session?.set('a', 1)
+  return c.text('text')
+})
 app.use('/limited', cacheResponse({ cache, cacheControl: 'max-age=0' }), rateLimit({ limiter }))
 app.get('/limited', (c) => c.text('limited', 200, { ETag: '"l"' }))
 `
@@ -96,6 +109,21 @@ describe.each(['bun', 'deno'] as const)('cacheResponse on %s', (runtime) => {
     const again = await ask('/c/large')
     expect([first.body.length, again.body === first.body]).toEqual([32 * 65_536, true])
     expect(again.story).toBe('hither; hit; ttl')
+  })
+  it('sends no text as application/octet-stream, which browsers save to a file', async () => {
+    for (const [path, method, expected] of [
+      ['/c/plain', 'GET', 'text/plain; charset=UTF-8'],
+      ['/c/plain?', 'GET', 'text/plain; charset=UTF-8'],
+      ['/c/text', 'POST', 'text/plain; charset=UTF-8'],
+      ['/l/text', 'GET', 'text/plain; charset=UTF-8'],
+      ['/s/text', 'GET', 'text/plain; charset=UTF-8'],
+      ['/i/text', 'POST', 'text/plain; charset=UTF-8'],
+      ['/c/response', 'GET', runtime === 'bun' ? undefined : 'text/plain;charset=UTF-8'],
+    ] as const)
+      for (let i = 0; i < 2; i++) {
+        const { headers } = await ask(path, { method, headers: { 'idempotency-key': 'k' } })
+        expect([path, method, i, headers['content-type']]).toEqual([path, method, i, expected])
+      }
   })
   it('stores nothing that is private', async () => {
     expect((await ask('/c/private')).body).not.toBe((await ask('/c/private')).body)

@@ -35,6 +35,14 @@ function appWith(options: Partial<IdempotencyOptions> = {}, store: AtomicStore =
       runs.count++
       throw new HTTPException(Number(c.req.param('status')) as 400, { message: `run ${runs.count}` })
     })
+    .post('/sent', () => {
+      runs.count++
+      return new Response(null, { headers: { 'x-hono-already-sent': 'true' } })
+    })
+    .post('/error', () => {
+      runs.count++
+      return Response.error()
+    })
     .post('/redirect', () => {
       runs.count++
       return Response.redirect('https://x.example/paid', 303)
@@ -226,6 +234,7 @@ describe('the middleware idempotency', () => {
   })
   it('frees the key where the handler throws or answers 5xx, and keeps a 4xx', async () => {
     for (const [path, count] of [
+      ['/error', 2],
       ['/status/500', 2],
       ['/status/503', 2],
       ['/throw/400', 2],
@@ -353,6 +362,11 @@ describe('the middleware idempotency', () => {
     expect(new TextDecoder().decode((await reader?.read())?.value)).toBe('data: x\n\n')
     await reader?.cancel()
     expect([(await send('/events')).status, runs.count]).toEqual([409, 1])
+  })
+  it('sends no response again that a handler has sent itself, by RESPONSE_ALREADY_SENT of Node', async () => {
+    const { send, runs } = appWith()
+    expect((await send('/sent')).headers.has('x-hono-already-sent')).toBe(true)
+    expect([(await send('/sent')).status, runs.count]).toEqual([409, 1])
   })
   it('keeps a key for one user', async () => {
     const { runs, send } = appWith()

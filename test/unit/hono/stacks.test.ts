@@ -125,6 +125,38 @@ describe('cacheResponse with middleware of Hono behind it', () => {
     expect([other.status, await lengthOf(other), reads]).toEqual([200, 100_000, 1])
   })
 
+  it.each([10, 100_000])(
+    'gives a body of %i bytes no length that middleware in front would copy to another',
+    async (length) => {
+      const app = new Hono()
+      app.use(async (c, next) => {
+        await next()
+        if (c.req.path === '/longer') c.res = new Response(`${await c.res.text()}!`, c.res)
+        if (c.res.status === 404) c.res = c.redirect('/')
+      })
+      app.use(cacheResponse({ cache: createHttpCache({ store: memoryStore() }), cacheControl: 'max-age=60' }))
+      app.get('/longer', (c) => c.text('x'.repeat(length)))
+      app.get('/stated', (c) => c.body('x'.repeat(length), 200, { 'content-length': `${length}` }))
+      app.notFound((c) => c.text('gone', 404))
+      const ask = async (path: string) => {
+        const response = await app.request(`https://a.example${path}`)
+        return [await lengthOf(response), response.headers.get('content-length'), storyOf(response)]
+      }
+      for (const path of ['/longer', '/gone', '/stated']) await ask(path)
+      expect(await ask('/longer')).toEqual([length + 1, null, 'hither; hit; ttl=60'])
+      expect(await ask('/gone')).toEqual([0, null, 'hither; hit; ttl=60'])
+      expect(await ask('/stated')).toEqual([length, `${length}`, 'hither; hit; ttl=60'])
+    },
+  )
+
+  it('has c.text() state its Content-Type: Bun loses one that is not stated', async () => {
+    const app = new Hono()
+    app.use(cacheResponse({ cache: createHttpCache({ store: memoryStore() }), cacheControl: 'max-age=60' }))
+    app.all('/a', (c) => c.text('abc'))
+    for (const method of ['GET', 'GET', 'POST'])
+      expect((await app.request(URL_A, { method })).headers.get('content-type')).toBe('text/plain; charset=UTF-8')
+  })
+
   it('stores nothing where a handler has sent its response itself, by RESPONSE_ALREADY_SENT of Node', async () => {
     let calls = 0
     const app = new Hono()

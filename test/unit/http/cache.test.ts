@@ -427,6 +427,29 @@ describe('Cache-Status', () => {
       'hither; fwd=vary-miss; fwd-status=200; detail=private',
     )
   })
+  it('says why a response that may be stored by its fields was not stored', async () => {
+    const cache = cacheOf({ profile: 'safe', maxBodyBytes: 9 })
+    const fresh = { 'cache-control': 'max-age=60' }
+    const detail = async (fields: Record<string, string>, body: BodyInit | null = 'x') => {
+      const response = new Response(body, { headers: { ...fresh, ...fields } })
+      return (await cache(new Request(URL_A), () => response)).headers.get('cache-status')
+    }
+    const not = (why: string, status = 200) => `hither; fwd=uri-miss; fwd-status=${status}; detail=${why}`
+    expect(await detail({}, null)).toBe(not('empty'))
+    expect(await detail({ 'content-length': '10' })).toBe(not('size'))
+    expect(await detail({ 'cache-tag': Array.from({ length: 65 }, (_, i) => `${i}`).join() })).toBe(not('tags'))
+    const moved = await cache(
+      new Request(URL_A),
+      () => new Response('x', { status: 301, headers: { ...fresh, location: '/b' } }),
+      { mayStore: ({ status }) => status !== 301 },
+    )
+    expect(moved.headers.get('cache-status')).toBe(not('option', 301))
+    const refresh = new Request(URL_A, { headers: { 'cache-control': 'no-cache' } })
+    const full = cacheOf({ profile: 'full' })
+    await (await full(new Request(URL_A), () => new Response('good', { headers: fresh }))).text()
+    const worse = await full(refresh, () => new Response('bad', { status: 500, headers: fresh }))
+    expect(worse.headers.get('cache-status')).toBe('hither; fwd=request; fwd-status=500; detail=error')
+  })
 })
 
 describe('variants', () => {

@@ -44,15 +44,17 @@ const first = <T>(rows: readonly (readonly [boolean, T])[]): T =>
   (rows.find(([holds]) => holds) as readonly [boolean, T])[1]
 const lifeOf = (says: Says): number => says.sMaxage ?? says.maxAge ?? says.expires ?? 0
 const isExplicit = (says: Says): boolean => (says.sMaxage ?? says.maxAge ?? says.expires) !== undefined
-const mayStore = (says: Says, asks: Asks): boolean =>
+/** What becomes of a response, and of the one that was stored before: `replace`, `drop` (neither is stored), or `keep` the old. */
+const storing = (says: Says, asks: Asks): 'replace' | 'drop' | 'keep' =>
   first([
-    [!!says.noStore, false],
-    [!!asks.noStore, false],
-    [!!says.isPrivate, false],
-    [!!asks.authorization && !(says.isPublic || says.sMaxage !== undefined || says.mustRevalidate), false],
-    [!isExplicit(says) && !says.etag, false],
-    [lifeOf(says) === 0 && !says.etag && !says.swr, false],
-    [true, true],
+    [!!says.noStore, 'drop'],
+    [!!asks.noStore, 'keep'],
+    [!!says.isPrivate, 'drop'],
+    [!!asks.authorization && !(says.isPublic || says.sMaxage !== undefined || says.mustRevalidate), 'keep'],
+    [!isExplicit(says) && !says.etag, 'keep'],
+    // It could be neither used nor validated.
+    [!says.etag && (!!says.noCache || (lifeOf(says) === 0 && !says.swr)), 'drop'],
+    [true, 'replace'],
   ])
 const neverStale = (says: Says): boolean =>
   !!(says.mustRevalidate || says.proxyRevalidate || says.sMaxage !== undefined)
@@ -234,9 +236,9 @@ async function play(seed: number, cache: HttpCache, url: string): Promise<void> 
     if (got !== expected) expect({ ...what, outcome: got }).toEqual({ ...what, outcome: expected })
     const refreshed = step_ === 'use and refresh' && origin === 'up'
     if (expected === 'fetched' || expected === 'validated' || refreshed) {
-      if (mayStore(says, asks)) held = { says, sinceMs: nowMs }
-      // A response with no-store, or one that is private, drops what was stored before.
-      else if (held && (says.noStore || (says.isPrivate && !asks.noStore))) held = undefined
+      const what = storing(says, asks)
+      if (what === 'replace') held = { says, sinceMs: nowMs }
+      else if (what === 'drop') held = undefined
     }
   }
 }

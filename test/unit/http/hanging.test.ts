@@ -1,7 +1,7 @@
 import { memoryStore } from 'hither/memory'
 import { expect, it, vi } from 'vitest'
 import { REQUEST_SCOPED } from '../../../src/runtime/background.ts'
-import { cacheOf, createOrigin, get, isHit, skipFor, URL_A } from './support.ts'
+import { cacheOf, createOrigin, get, isHit, see, skipFor, URL_A } from './support.ts'
 
 /** The first request hangs, or its process has died; the others come to a cache of the same process, or of another. */
 async function afterOneThatHangs(processes: number, cacheControl: string) {
@@ -39,6 +39,17 @@ it.each([1, 2])('what is fetched in place of one that hangs is stored: processes
   expect((await ask()).body).toBe('2')
   const next = await ask()
   expect([next.body, isHit(next)]).toEqual(['2', true])
+})
+
+it('a request that passes two caches of one store does not wait for itself', async () => {
+  const store = memoryStore()
+  const [outer, inner] = [cacheOf({ store, collapseTimeout: '1h' }), cacheOf({ store, collapseTimeout: '1h' })]
+  const origin = createOrigin()
+  const ask = async () => see(await outer(new Request(URL_A), (request) => inner(request, origin)))
+  const first = await ask()
+  expect([first.body, isHit(first), origin.asked.length]).toEqual(['1', false, 1])
+  const second = await ask()
+  expect([second.body, isHit(second), origin.asked.length]).toEqual(['1', true, 1])
 })
 
 /** Three processes with one store. `end` ends the fetch of a request, by the order in which the origin was asked. */

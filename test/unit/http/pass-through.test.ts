@@ -134,6 +134,9 @@ describe('a purge', () => {
     for (const field of ['url', 'path', 'prefix'])
       for (const bad of [1, {}, [1], null, [null], '/a', 'javascript:1', 'data:,', 'a.example/a'] as unknown[])
         await expect(cacheOf().purge({ [field]: bad })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await expect(cacheOf().purge({ tags: null, url: URL_A } as never)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    })
     await expect(cacheOf().purge(undefined as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 })

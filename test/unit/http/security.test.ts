@@ -200,13 +200,26 @@ describe('what is stored by default', () => {
     const origin = createOrigin({ 'cache-control': 'max-age=10, stale-if-error=1000' })
     await get(cache, origin)
     wait(11_000)
-    for (const status of [400, 403, 413, 431, 500]) {
-      origin.answers(() => new Response('bad', { status, headers: { 'cache-control': 'max-age=600' } }))
-      await get(cache, origin)
-    }
+    for (const control of ['max-age=600', 'no-store', 'private', 'max-age=0'])
+      for (const status of [400, 403, 413, 429, 431, 500]) {
+        origin.answers(() => new Response('bad', { status, headers: { 'cache-control': control } }))
+        await get(cache, origin, { headers: { 'cache-control': 'no-cache' } })
+        await get(cache, origin)
+      }
     origin.answers(() => Promise.reject(new TypeError('gone')))
     expect((await get(cache, origin)).body).toBe('1')
   })
+  it.each(['no-store', 'private', 'max-age=0', 'no-cache, max-age=60'])(
+    'is ended by a newer one with %s',
+    async (control) => {
+      const cache = cacheOf()
+      const origin = createOrigin({ 'cache-control': 'max-age=60' })
+      await get(cache, origin)
+      origin.answers(() => new Response('newer', { headers: { 'cache-control': control } }))
+      await get(cache, origin, { headers: { 'cache-control': 'no-cache' } })
+      expect((await get(cache, origin)).body).toBe('newer')
+    },
+  )
 })
 
 describe('the key', () => {

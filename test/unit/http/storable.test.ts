@@ -44,6 +44,8 @@ describe('a response is stored, or not, in safe and in full', () => {
     [cc('private="x", max-age=60'), 'stored', 'stored'],
     [cc('private, public, max-age=60'), 'private', 'private'],
     [{ ...cc('no-cache, max-age=60'), etag: '"a"' }, 'stored', 'stored'],
+    [cc('no-cache, max-age=60, stale-while-revalidate=9'), 'stale', 'stale'],
+    [cc('no-cache="x", max-age=60'), 'stored', 'stored'],
     [{ ...fresh, vary: '*' }, 'vary', 'vary'],
     [{ ...fresh, vary: 'x, *' }, 'vary', 'vary'],
     [{ ...fresh, vary: 'cookie' }, 'vary', 'stored'],
