@@ -179,7 +179,7 @@ const entries: readonly Entry[] = [
     target: 2600,
     budget: 7_770,
   },
-  { name: 'hither/channel on top of core', takes: { 'src/channel/index.ts': '*' }, onTop: true, budget: 2_710 },
+  { name: 'hither/channel on top of core', takes: { 'src/channel/index.ts': '*' }, onTop: true, budget: 2_734 },
   { name: 'createCache', takes: cache, budget: 32_330 },
   { name: 'upstashStore', takes: upstash },
   { name: 'for comparison: @upstash/redis', takes: { 'node_modules/@upstash/redis/nodejs.mjs': 'Redis' } },
