@@ -93,7 +93,7 @@ const entries: readonly Entry[] = [
     takes: { 'adapters/cloudflare/index.ts': 'redisObjectStore' },
     onTop: true,
   },
-  { name: 'hither/embedded alone', takes: { 'src/embedded/index.ts': '*' }, budget: 86_090 },
+  { name: 'hither/embedded alone', takes: { 'src/embedded/index.ts': '*' }, budget: 86_580 },
   {
     name: 'hither/node-redis on top of core',
     takes: { 'adapters/node-redis/index.ts': '*' },
@@ -163,7 +163,7 @@ const entries: readonly Entry[] = [
     takes: { 'src/structures/index.ts': '*' },
     beside: { ...cache, ...upstash },
     target: 3500,
-    budget: 8_300,
+    budget: 8_320,
   },
   {
     name: 'one structure (hash) beside createCache + upstashStore',
@@ -179,7 +179,7 @@ const entries: readonly Entry[] = [
     target: 2600,
     budget: 7_780,
   },
-  { name: 'hither/channel on top of core', takes: { 'src/channel/index.ts': '*' }, onTop: true, budget: 2_710 },
+  { name: 'hither/channel on top of core', takes: { 'src/channel/index.ts': '*' }, onTop: true, budget: 2_734 },
   { name: 'createCache', takes: cache, budget: 32_330 },
   { name: 'upstashStore', takes: upstash },
   { name: 'for comparison: @upstash/redis', takes: { 'node_modules/@upstash/redis/nodejs.mjs': 'Redis' } },

@@ -6,7 +6,7 @@ import { decodeMember, encodeMember } from '../protocol/member.ts'
 import type { Schema } from '../protocol/schema.ts'
 import { setQuietTimer } from '../runtime/clock.ts'
 import { limitOf, within } from '../runtime/deadline.ts'
-import { checkKey } from '../store/checks.ts'
+import { checkKey, checkValue } from '../store/checks.ts'
 import type { AtomicStore, Call } from '../store/store.ts'
 import { createInbox } from './inbox.ts'
 import { wayOf } from './ways.ts'
@@ -55,7 +55,10 @@ export interface Subscription<T> extends AsyncIterableIterator<ChannelItem<T>> {
 
 /** Messages to those who are subscribed at the moment. None is stored: for messages that must not be lost, use a `stream`. */
 export interface Channel<T> {
-  /** Resolves to how many subscribers the server knew of; on a Cluster, only those of one node. Never sent twice. */
+  /**
+   * Resolves to how many subscribers the server knew of; on a Cluster, only those of one node. Never sent twice. Rejects with
+   * `VALUE_TOO_LARGE` for a message that is larger than a value of the store may be.
+   */
   publish(value: T, call?: Call): Promise<number>
   /** Subscribes at once. */
   subscribe(options?: SubscribeOptions): Subscription<T>
@@ -93,7 +96,9 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
     async publish(value, call) {
       // Only checks the value. The schema's output is made once, by the subscriber.
       await conform(value)
-      return publish(full, await encodeMember(value, full, codec), call)
+      const text = await encodeMember(value, full, codec)
+      checkValue(text, store.traits)
+      return publish(full, text, call)
     },
     subscribe(options = {}) {
       checkNames('subscribe', options, ['signal', 'maxQueued', 'onInvalid'])

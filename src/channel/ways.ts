@@ -10,14 +10,14 @@ export interface Way {
 }
 
 /**
- * The way of a store. A store that is not shared delivers within this process. Any other listens by its own `subscribe` or its
- * transport's server-sent events, and publishes by its own `publish` or a command. Throws `UNSUPPORTED` if it lacks a way for one
- * of the two.
+ * The way of a store. A store listens by its own `subscribe` or its transport's server-sent events, and publishes by its own
+ * `publish` or a command. One that is not shared and has no `subscribe` delivers within this process. Throws `UNSUPPORTED` if it
+ * lacks a way for one of the two.
  */
 export function wayOf(store: AtomicStore): Way {
   if (typeof store?.run !== 'function') throw unsupported()
-  if (!store.traits.shared) return inProcess(store)
   const { publish, subscribe, transport } = store
+  if (!store.traits.shared && !subscribe) return inProcess(store)
   const { events } = transport ?? {}
   const listen: Listen | undefined = subscribe
     ? (channel, onMessage, onGap) => subscribe.call(store, channel, onMessage, onGap)

@@ -34,6 +34,45 @@ const quoted = `"${SOURCE.replace(/[\\"]/g, '\\$&')}"`
 /** Put before the first line of a script. */
 export const GUARD: string = `local pcall,xpcall,loadstring,load,coroutine,_G=loadstring(${quoted})(${quoted}) `
 
+/**
+ * Put before a script that may make numbers of more than 14 digits, such as microseconds. The runtime passes such a number to a
+ * command with 14 digits; a Redis passes all of them. Between the script and the command there is now a function of Lua, so it
+ * reports the line of the script, as `ERRORS` does; in `return redis.call(…)` that is the line of the function's caller.
+ */
+const NUMBERS: string = [
+  'local redis=(function(real)',
+  'local select,type,tonumber,unpack,throw,try,fmt=select,type,tonumber,unpack,error,pcall,string.format',
+  'local function text(v)',
+  "if v%1==0 and v>-2^62 and v<2^62 then return fmt('%.0f',v+0) end",
+  "for p=14,17 do local s=fmt('%.'..p..'g',v) if tonumber(s)==v then return s end end return v end",
+  'local function ask(...)',
+  "local n,words,some=select('#',...),{...}",
+  'for i=1,n do local t=type(words[i])',
+  "if t=='number' then some=true words[i]=text(words[i])",
+  "elseif t~='string' then return {err='ERR Lua redis lib command arguments must be strings or integers'} end end",
+  'if some then return real.pcall(unpack(words,1,n)) end return real.pcall(...) end',
+  'local own={pcall=ask}',
+  'own.call=function(...)',
+  'local r=ask(...)',
+  "if type(r)~='table' or type(r.err)~='string' then return r end",
+  // `pcall` is that of the guard: with its own two frames, the caller of `call` is at level 5.
+  "real.log(real.LOG_DEBUG,'\\0thrown '..(string.match(select(2,try(throw,'',5)),':(%d+): $') or 1)..' '..r.err)",
+  'throw(r,0) end',
+  "return setmetatable({},{__metatable=false,__index=function(_,k) return own[k] or real[k] end,__newindex=function() throw('Attempt to modify a readonly table',2) end})",
+  'end)(redis) ',
+].join(' ')
+
+const STRINGS = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g
+/** Code that makes numbers: arithmetic, a conversion, a long literal. */
+const COUNTS = /[-+*/%^]|\b(tonumber|math|cjson|cmsgpack|struct|bit)\b|\d[eE]|\d[\d.]{14}|0[xX]/
+
+/** A command whose reply may have as many digits, unless it is what the script returns. */
+const ADDS = /(?<!return\s+redis\.p?call\s*\(\s*)["']\w*(INCR|DECR)/i
+
+/** `NUMBERS` for code that needs it. */
+export const numbersOf = (code: string): string =>
+  COUNTS.test(code.replace(STRINGS, '').replace(/--.*/g, '')) || ADDS.test(code) ? NUMBERS : ''
+
 /** The status that stands for a null of RESP3 in values given to Lua. */
 export const NIL = '\0nil'
 
@@ -64,7 +103,7 @@ export const THROWN = '\0thrown '
  * As in Redis, the first word of a `redis.error_reply` of several words is its code, in any letters.
  */
 const ERRORS_SOURCE: string = [
-  'local real,throw,type,tostring,select,find,sub,match,try=redis,error,type,tostring,select,string.find,string.sub,string.match,pcall',
+  'local real=... local throw,type,tostring,select,find,sub,match,try=error,type,tostring,select,string.find,string.sub,string.match,pcall',
   // `pcall` is that of the guard: with its own two frames, the caller of `err` is at level 6.
   "local function at(level) return select(2,try(throw,'',level+5)) end",
   'local function text(e,level)',
@@ -81,7 +120,7 @@ const ERRORS_SOURCE: string = [
   "return {err=find(e,' ',1,true) and e or 'ERR '..e} end",
   "return err,setmetatable({},{__metatable=false,__index=function(_,k) if k=='error_reply' then return reply end return real[k] end,__newindex=function() throw('Attempt to modify a readonly table',2) end})",
 ].join(' ')
-const ERRORS: string = `local error,redis=loadstring("${ERRORS_SOURCE.replace(/[\\"]/g, '\\$&')}")() `
+const ERRORS: string = `local error,redis=loadstring("${ERRORS_SOURCE.replace(/[\\"]/g, '\\$&')}")(redis) `
 
 /** `ERRORS` for code that needs it. */
 export const errorsOf = (code: string): string => (code.includes('error') ? ERRORS : '')

@@ -17,7 +17,7 @@ import {
   Simple,
   Verbatim,
 } from './reply.ts'
-import { errorsOf, GUARD, NIL, NIL_GUARD, THROWN } from './script-guard.ts'
+import { errorsOf, GUARD, NIL, NIL_GUARD, numbersOf, THROWN } from './script-guard.ts'
 
 /** A value that passes between a script and the engine. Strings have one unit a byte. */
 export type LuaValue =
@@ -154,7 +154,7 @@ export class ScriptHost {
     if (known) return known
     const { flags, body } = readShebang(text)
     this.compile(body, 'user_script', 'ERR Error compiling script (new function): ')
-    const script = { sha, text: GUARD + errorsOf(body) + (body.includes('setresp') ? NIL_GUARD : '') + body, flags }
+    const script = { sha, text: textOf(body), flags }
     this.scripts.set(sha, script)
     return script
   }
@@ -255,6 +255,9 @@ export class ScriptHost {
     this.#runtime = undefined
   }
 }
+
+const textOf = (body: string): string =>
+  GUARD + numbersOf(body) + errorsOf(body) + (body.includes('setresp') ? NIL_GUARD : '') + body
 
 /** The error by which a script ended, with the message and line that `ERRORS` has reported, if that was its last `error`. */
 function withThrown(value: LuaValue, thrown: string): LuaValue {

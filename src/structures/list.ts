@@ -29,7 +29,10 @@ export interface List<T> extends Lifetime {
   /** Removes the last value and resolves to it; `undefined` when there is none. */
   takeLast(options?: TakeOptions): Promise<T | undefined>
   at(position: number, call?: Call): Promise<T | undefined>
-  /** Replaces the value at a position. Rejects with `STORE_REJECTED` if there is no value at that position. */
+  /**
+   * Replaces the value at a position. Rejects with `STORE_REJECTED` if there is no value at that position, with
+   * `INVALID_ARGUMENT` for a position of more than 32 bits.
+   */
   setAt(position: number, value: T, call?: Call): Promise<void>
   /** The values from one position to another, both included. */
   range(from: number, to: number, call?: Call): Promise<T[]>
@@ -72,7 +75,7 @@ export function listAt<T>(place: Place<T>): List<T> {
     takeFirst: (options) => take('LPOP', options),
     takeLast: (options) => take('RPOP', options),
     at: (position, call) => read('LINDEX', () => [checkWhole(position, 'position')], valueOrAbsent, call),
-    setAt: (position, value, call) => write('LSET', () => [checkWhole(position, 'position'), text(value)], done, call),
+    setAt: (position, value, call) => write('LSET', () => [checkPosition(position), text(value)], done, call),
     range: async (from, to, call) => read('LRANGE', ends(from, to), place.values, call),
     trim: async (from, to, call) => write('LTRIM', ends(from, to), done, call),
     remove: (value, count = 0, call) => write('LREM', () => [checkWhole(count, 'count'), text(value)], toNumber, call),
@@ -86,4 +89,6 @@ export function listAt<T>(place: Place<T>): List<T> {
   }
 }
 
+/** A server of version 8 cuts a position to 32 bits, and so would replace another value: 2^32 would be the first. */
+const checkPosition = (position: number): number => checkWhole(position, 'position', -(2 ** 31), 2 ** 31 - 1)
 const ends = (from: number, to: number): number[] => [checkWhole(from, 'from'), checkWhole(to, 'to')]

@@ -58,6 +58,8 @@ export const mutants: readonly Mutant[] = [
     '              await close()\n              throw thrown',
     '              throw thrown',
   ),
+  channel('a message is no larger than a value', '      checkValue(text, store.traits)\n', ''),
+  ways('an engine in this process has its own way', '!store.traits.shared && !subscribe', '!store.traits.shared'),
   channel('a channel has a name that comes back', '  checkKey(full, store.traits)\n', ''),
   channel(
     'no option of a subscription is dropped',

@@ -72,6 +72,11 @@ export const mutants: readonly Mutant[] = [
   stream('no option of an entry is dropped', "checkOptions('append', options, ['maxLength'])", ''),
   stream('no option of a read is dropped', "checkOptions('read', options, ['after', 'limit', 'wait'])", ''),
   stream('no option of a range is dropped', "checkNames('range', range, ['from', 'to', 'reverse', 'limit'])", ''),
+  list(
+    'a position fits 32 bits',
+    "checkWhole(position, 'position', -(2 ** 31), 2 ** 31 - 1)",
+    "checkWhole(position, 'position')",
+  ),
   list('no option of a take is dropped', "checkOptions('take', options, ['wait'])", ''),
   geo(
     'no option of a search is dropped',

@@ -1,4 +1,5 @@
 import { channel } from 'hither/channel'
+import { embeddedStore } from 'hither/embedded'
 import { memoryStore } from 'hither/memory'
 import { describe, expect, it, vi } from 'vitest'
 
@@ -18,6 +19,33 @@ describe('channel', () => {
     for (const name of ['', '\ud800', 'x'.repeat(1025), 7 as never])
       expect(() => channel({ store }, name)).toThrow(expect.objectContaining({ code: 'INVALID_KEY' }))
     expect(channel({ store }, '\0{}🔑 ,')).toBeDefined()
+  })
+  it('takes no message that is larger than a value may be, or no well-formed text', async () => {
+    const store = memoryStore({ maxValueBytes: 10 })
+    const news = channel<string>({ store }, 'news')
+    const subscription = news.subscribe()
+    await subscription.ready
+    await expect(news.publish('123456789')).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE' })
+    const codec = { mark: 'X', encode: (value: unknown) => String(value), decode: (text: string) => text }
+    await expect(channel({ store, codec }, 'news').publish('\ud800')).rejects.toMatchObject({ code: 'INVALID_VALUE' })
+    await news.publish('12345678')
+    expect((await subscription.next()).value).toEqual({ type: 'message', value: '12345678' })
+    await subscription.close()
+  })
+  it('over an engine in this process it shares messages with all clients of that engine', async () => {
+    const store = embeddedStore()
+    const news = channel<string>({ store, namespace: 'shop' }, 'news')
+    const subscription = news.subscribe()
+    await subscription.ready
+    const heard: string[] = []
+    const stop = await store.subscribe?.('shop:news', (message) => heard.push(message))
+    await store.transport.send({ args: ['PUBLISH', 'shop:news', '"foreign"'], effect: 'once' })
+    expect((await subscription.next()).value).toEqual({ type: 'message', value: 'foreign' })
+    expect([await news.publish('own'), heard]).toEqual([2, ['"foreign"', '"own"']])
+    await stop?.()
+    await subscription.close()
+    expect(await news.publish('none')).toBe(0)
+    await store.close()
   })
   it('a store that was closed takes no message and no subscriber', async () => {
     const store = memoryStore()

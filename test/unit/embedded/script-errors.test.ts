@@ -64,3 +64,48 @@ it('a script says that the user may not run a command', async () => {
   )
   await store.close()
 })
+
+/** Numbers in Lua, and what a Redis 8 stores for them. */
+const NUMBERS: readonly (readonly [number: string, stored: string])[] = [
+  ['1700000000000000 + 1', '1700000000000001'],
+  ["tonumber('1700000000000001')", '1700000000000001'],
+  ['-2^53', '-9007199254740992'],
+  ['2^60', '1152921504606846976'],
+  ['1e14', '100000000000000'],
+  ['100000000000001', '100000000000001'],
+  ['0.1 + 0.2', '0.30000000000000004'],
+  ['10 / 4', '2.5'],
+  ['0 * -1', '0'],
+  ['1 / 0', 'inf'],
+  ['1e300', '1e+300'],
+  ["redis.call('INCRBY', KEYS[1], '1700000000000000')", '1700000000000000'],
+]
+
+it.each(NUMBERS)('a script that passes %s to a command stores %s, as on a Redis 8', async (number, stored) => {
+  const store = embeddedStore({ lua })
+  const run = (script: string) => store.transport.send({ args: ['EVAL', script, 1, 'key'], effect: 'once' })
+  const script = `redis.call('DEL', KEYS[1]) local n = ${number} redis.call('SET', KEYS[1], n) return redis.call('GET', KEYS[1])`
+  expect([await run(script), await run(script.replace("call('SET", "pcall('SET"))]).toEqual([stored, stored])
+  await store.close()
+})
+
+it('an error of a command is the same in a script that counts', async () => {
+  const store = embeddedStore({ lua })
+  const run = async (script: string) => {
+    const reply = await store.transport.send({ args: ['EVAL', script, 1, 'key'], effect: 'once' })
+    return reply instanceof ReplyError ? reply.message.replace(/[0-9a-f]{40}/, '…') : reply
+  }
+  const wrong = 'ERR Wrong number of args calling Redis command from script'
+  expect(await run("local n = 1 + 1\n\nredis.call('SET', KEYS[1])\nreturn n")).toBe(
+    `${wrong} script: …, on @user_script:3.`,
+  )
+  const kinds =
+    "local n = 1 + 1 local _, e = xpcall(function() redis.call('GET') end, function(e) return type(e) .. ' ' .. e.err end)"
+  expect(await run(`${kinds} return e`)).toBe(`table ${wrong}`)
+  expect(await run("local n = 1 + 1 return redis.pcall('GET').err")).toBe(wrong)
+  expect(await run('local n = 1 + 1\nredis.call({})')).toBe(
+    'ERR Lua redis lib command arguments must be strings or integers script: …, on @user_script:2.',
+  )
+  expect(await run('local n = 1 + 1 redis.call = nil')).toContain('Attempt to modify a readonly table')
+  await store.close()
+})

@@ -233,6 +233,17 @@ describe('structures', () => {
     }
     expect(sent).toEqual([])
   })
+  it('replaces no value of a list at a position that a server would cut to 32 bits', async () => {
+    const store = embeddedStore()
+    const jobs = list<string>({ store }, 'jobs')
+    await jobs.append(['a', 'b', 'c'])
+    for (const position of [2 ** 32, 2 ** 31, -(2 ** 31) - 1, -(2 ** 32) + 1, Number.MAX_SAFE_INTEGER])
+      await expect(jobs.setAt(position, 'x')).rejects.toEqual(code('INVALID_ARGUMENT'))
+    for (const position of [2 ** 31 - 1, -(2 ** 31)])
+      await expect(jobs.setAt(position, 'x')).rejects.toEqual(code('STORE_REJECTED'))
+    expect(await jobs.range(0, -1)).toEqual(['a', 'b', 'c'])
+    await store.close()
+  })
   it('takes no text for a list of its characters', async () => {
     const { space, sent } = spaceOf(() => 1)
     for (const call of [
