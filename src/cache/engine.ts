@@ -37,6 +37,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
   const storeTimeoutMs = toMs(storeTimeout, 'storeTimeout')
   const emit = emitterOf({ onEvent, eventKeys }, namespace)
   const background = createBackground()
+  const flights = createFlights()
   const reportChange = (open: boolean): void => emit({ type: 'breaker', open })
   const calls = {
     store,
@@ -61,7 +62,10 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
     eventKeys,
     loadDefaults: options as CacheOptions,
     background,
-    versions: createVersions((operation, key, args, call) => runOperation(calls, { operation, key, args }, call ?? {})),
+    versions: createVersions(
+      (operation, key, args, call) => runOperation(calls, { operation, key, args }, call ?? {}),
+      flights,
+    ),
     clock: createStoreClock(),
     stats: { hits: 0, misses: 0, stale: 0, loads: 0, loadErrors: 0, joined: 0, inFlight: 0, storeErrors: 0 },
     queue: createKeyQueue(REQUEST_SCOPED ? (tail) => void background.add(tail, undefined, nothing) : nothing),
@@ -70,7 +74,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
     fills: new Map(),
     faded: createRecent(),
     failures: createRecent(),
-    flights: createFlights(),
+    flights,
     answerCount: 0,
     hasWarned: false,
     hasWarnedOfUnit: false,

@@ -33,9 +33,9 @@ export const fillEntry: Format['fill'] = async (flight, { coded, decisions, star
     loaderTags: decisions.tags,
     keptBlock: (decisions.keepsPrevious && reading?.entry?.tags) || '',
     known(tag) {
-      // The caller has read those of the entry before the load began. To `recall` it may have been in the same millisecond.
+      // The caller has read those of the entry before the load began, which may be longer ago than `recall` remembers.
       const read = reading?.tags.get(tag) ?? ''
-      return core.versions.recall(space.tag(tag), startedMs) ?? (isVersion(read) ? read : undefined)
+      return core.versions.recall(space.tag(tag), flight.startNumber) ?? (isVersion(read) ? read : undefined)
     },
   })
   // The version of a tag must outlive the entries stored under it. If this renewal fails it may not, and such an entry is a

@@ -259,7 +259,7 @@ export const mutants: readonly Mutant[] = [
   runs('a loader that has ended leaves no timer', '} finally {\n    cancel()', '} finally {', 'simulation'),
   fill(
     'tags a loader names were known before it',
-    'core.versions.recall(space.tag(tag), startedMs)',
+    'core.versions.recall(space.tag(tag), flight.startNumber)',
     'core.versions.recall(space.tag(tag))',
     ['cache/guards.test.ts > keeps nothing under a tag that was first seen while it was loaded'],
   ),
@@ -375,10 +375,14 @@ export const mutants: readonly Mutant[] = [
     '',
     'simulation',
   ),
+  recent('what was seen is forgotten where the clock is set back', 'known.sinceMs <= at && ', '', [
+    'cache/clocks.test.ts',
+  ]),
+  version('what is seen again was known all the time', 'same ?? { version', '{ version', ['cache/guards.test.ts']),
   recent(
     'what was seen is forgotten in time',
-    'if (!found || found.untilMs > now()) return found',
-    'return found',
+    ' && known.untilMs > at',
+    '',
     'simulation',
   ),
   // Read-through
