@@ -7,7 +7,7 @@ import { checkLimit, within } from '../../runtime/deadline.ts'
 import type { Reading } from '../judge.ts'
 import type { Call, Flight, JoinRequest, LoadCall, LoadRequest } from '../model.ts'
 import { nearEntry } from '../near-entry.ts'
-import { countHit, countMiss, openEntry } from '../open.ts'
+import { countHit, countMiss, type OpenContext, openEntry } from '../open.ts'
 import { type PendingReads, readEntry } from '../reading.ts'
 import { conform, conformLoaded } from '../schema.ts'
 import { bounded, nothing, recordOutage } from '../store-calls.ts'
@@ -44,12 +44,14 @@ async function runRounds(call: LoadCall, first?: FirstReads): Promise<unknown> {
   const caller: Caller = { ...call, startsAtArrival: first ? first.startsAtArrival : core.flights.starts }
   let begun = first
   let liveId = ''
+  // A call counts once, by what its first round finds.
+  let counts = true
   let force = !!settings.options.forceFresh
   for (;;) {
     // With a live id, the store said in the last round that it has a fresh value: read that one, not the near tier.
     const near = begun ? begun.near : liveId ? undefined : nearEntry(view, key, settings.schema)
     if (near && !force && isNearHit(near, caller)) {
-      countHit(view, 'hit', key)
+      if (counts) countHit(view, 'hit', key)
       return near.value
     }
     const knownVersions = begun?.pending ? undefined : versionsOf(core, storedKey)
@@ -62,9 +64,10 @@ async function runRounds(call: LoadCall, first?: FirstReads): Promise<unknown> {
     }
     begun = undefined
     const round: Round = { caller, force, near, reading, knownVersions, deadId: reading?.dead, stale: undefined }
-    const hit = !force && reading?.status === 'fresh' && (await openFresh(round))
+    const hit = !force && reading?.status === 'fresh' && (await openFresh(round, counts ? 'hit' : undefined))
     if (hit) return hit.value
-    countMiss(view, key)
+    if (counts) countMiss(view, key)
+    counts = false
     round.stale = staleEntry(round)
     const backedOff = !force && isBackingOff(core, storedKey) && (await serveStale(round))
     if (backedOff) return backedOff.value
@@ -151,12 +154,12 @@ async function withoutReading(caller: Caller, near: NearEntry | undefined, error
 }
 
 /** Hit. Opens a fresh entry, and may refresh it ahead of time. Undefined: there is no entry that can be decoded. */
-async function openFresh(round: Round): Promise<Decoded | undefined> {
+async function openFresh(round: Round, as: OpenContext['as']): Promise<Decoded | undefined> {
   const { caller, reading } = round
   const { view, settings, limit, key, storedKey } = caller
   const { entry } = reading ?? {}
   if (!entry || !reading) return undefined
-  const hit = await openEntry(view, entry, { key, as: 'hit', reading, settings, storedKey, limit })
+  const hit = await openEntry(view, entry, { key, as, reading, settings, storedKey, limit })
   if (!hit) {
     // The entry cannot be decoded, so the lease step must treat it as absent, too.
     round.deadId = entry.id

@@ -379,12 +379,7 @@ export const mutants: readonly Mutant[] = [
     'cache/clocks.test.ts',
   ]),
   version('what is seen again was known all the time', 'same ?? { version', '{ version', ['cache/guards.test.ts']),
-  recent(
-    'what was seen is forgotten in time',
-    ' && known.untilMs > at',
-    '',
-    'simulation',
-  ),
+  recent('what was seen is forgotten in time', ' && known.untilMs > at', '', 'simulation'),
   // Read-through
   through(
     'a caller has read the tags of the load it joins',
@@ -392,6 +387,7 @@ export const mutants: readonly Mutant[] = [
     'settings.tags',
     UNIT,
   ),
+  through('a call counts once', 'counts = false', '', ['cache/events.test.ts']),
   through(
     'an outage is survived',
     'if (!recordOutage(core, error, emit)) throw error\n    return undefined',
