@@ -2,7 +2,7 @@ import { ownOf } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { createBackground, REQUEST_SCOPED } from '../runtime/background.ts'
 import { createKeyQueue } from '../runtime/key-queue.ts'
-import { perTick } from '../runtime/per-tick.ts'
+import { perTick, soon } from '../runtime/per-tick.ts'
 import { createStoreClock } from '../runtime/store-clock.ts'
 import { createLastResort } from '../store/last-resort.ts'
 import { createStoreBreaker, isOutage } from '../store/outage.ts'
@@ -120,7 +120,7 @@ function warnOfUnit(core: Core, ttl: Duration | undefined): void {
   core.hasWarnedOfUnit = true
   const message = `ttl: ${ttl} is ${ttl} ms; for seconds write ttl: '${ttl}s'`
   // Emitted after `createCache` has returned, since the listener may use the cache.
-  queueMicrotask(() => emitterOf(core, core.namespace)({ type: 'short-ttl', message }))
+  soon(() => emitterOf(core, core.namespace)({ type: 'short-ttl', message }))
 }
 
 function msOf(duration: Duration | undefined, fallback: number, name: string, min: 0 | 1): number {

@@ -1,4 +1,5 @@
 import { HitherError } from '../../errors.ts'
+import { soon } from '../../runtime/per-tick.ts'
 import type { LoadCall } from '../model.ts'
 import type { LoadContext, ManyLoader, ManyResult } from '../types.ts'
 import { aboutKey } from '../view.ts'
@@ -34,7 +35,7 @@ export async function getOrSetMany({ keys, loader, ...call }: LoadManyCall): Pro
     if (isScheduled || undecided.size > 0 || won.size === 0) return
     isScheduled = true
     // Leases that were asked for together are won in one run of microtasks: wait for the end of it, to load them in one batch.
-    queueMicrotask(() => queueMicrotask(runBatch))
+    soon(() => soon(runBatch))
   }
   const runBatch = (): void => {
     isScheduled = false

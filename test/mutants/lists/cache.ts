@@ -82,6 +82,9 @@ export const mutants: readonly Mutant[] = [
   view('and that of a call of a function', 'aboutKey(view as View, key)', 'view as View'),
   read('and that of a read', 'answerOf(aboutKey(view, key), reading', 'answerOf(view, reading', inEvents),
   read('and what a load leaves behind', '{ view: aboutKey(view, key), key,', '{ view, key,', inEvents),
+  many('no fake timer holds up the batch', 'soon(() => soon(runBatch))', 'queueMicrotask(() => soon(runBatch))', [
+    'cache/fake-timers.test.ts',
+  ]),
   many('and one of many loads', 'view: aboutKey(call.view, key),', '', inEvents),
   write('and that of a write', 'setMany(aboutKey(view, key), [[', 'setMany(view, [[', inEvents),
   write('and one of many writes', 'writeStamped(aboutKey(view, pairs[i]?.[0]), to', 'writeStamped(view, to', inEvents),
@@ -536,7 +539,7 @@ export const mutants: readonly Mutant[] = [
   pull('a change that could not be added is not lost', 'pending.add(decodeURIComponent(key))', 'void key', [
     'cache/near.test.ts',
   ]),
-  pull('it is added with the next pull', 'if (pending.size > 0) soon()', '', ['cache/near.test.ts']),
+  pull('it is added with the next pull', 'if (pending.size > 0) appendSoon()', '', ['cache/near.test.ts']),
   pull('what others have logged is dropped', 'drop(decodeURIComponent(key))', 'void 0', ['cache/near.test.ts']),
   pull(
     'a log that was lost empties the tier',
@@ -544,7 +547,7 @@ export const mutants: readonly Mutant[] = [
     '',
     ['cache/near.test.ts'],
   ),
-  pull('a change is added to the log', 'if (!isDue) queueMicrotask(append)', '', ['cache/near.test.ts']),
+  pull('a change is added to the log', 'if (!isDue) soon(append)', '', ['cache/near.test.ts']),
   // Writes that failed, or whose reply was lost
   near(
     'a delete that failed is remembered',
