@@ -3,7 +3,7 @@ import type { NearEntry } from '../../near/local-tier.ts'
 import { NO_VALUE } from '../../protocol/entry.ts'
 import { BACKGROUND_LIMIT_MS, REQUEST_SCOPED } from '../../runtime/background.ts'
 import { NEVER, now } from '../../runtime/clock.ts'
-import { checkLimit, within } from '../../runtime/deadline.ts'
+import { checkLimit, type Limit, within } from '../../runtime/deadline.ts'
 import type { Reading } from '../judge.ts'
 import type { Call, Flight, JoinRequest, LoadCall, LoadRequest } from '../model.ts'
 import { nearEntry } from '../near-entry.ts'
@@ -92,9 +92,13 @@ async function runRounds(call: LoadCall, first?: FirstReads): Promise<unknown> {
 
 /** Runs the loader for one caller and stores nothing. */
 export async function loadUnshared(call: LoadCall): Promise<unknown> {
-  const { view, storedKey, limit } = call
+  return resultOf(beginUnshared(unsharedRequest(call, call.view.core.flights.starts)), call.limit)
+}
+
+/** Waits within the limit for a load that is not stored, decodes its value for one caller, and leaves it. */
+async function resultOf(flight: Flight, limit: Limit): Promise<unknown> {
+  const { storedKey, view } = flight.request
   const { core } = view
-  const flight = beginUnshared(unsharedRequest(call, core.flights.starts))
   try {
     const coded = (await within(flight.result, limit)) as Coded | undefined
     return coded && (await bounded(core, core.values.decode(coded, storedKey), limit))
@@ -272,17 +276,9 @@ async function afterFailure(round: Round, flight: Flight, error: unknown): Promi
 
 /** For a caller past its deadline that asked for it (`onDeadline: 'load'`): a load whose value is returned and not stored. */
 async function loadPastDeadline(caller: Caller, first?: Flight): Promise<unknown> {
-  const { view, settings, limit, storedKey, startsAtArrival } = caller
-  const { core } = view
-  const { schema } = settings
-  const flight = beginPastDeadline(first, unsharedRequest(caller, startsAtArrival))
-  const unhurried = { ...limit, deadline: NEVER }
-  try {
-    const coded = (await within(flight.result, unhurried)) as Coded | undefined
-    const value = coded && (await bounded(core, core.values.decode(coded, storedKey), unhurried))
-    if (!coded || !schema || flight.request.settings.schema === schema) return value
-    return (await conformLoaded(schema, value)) as unknown
-  } finally {
-    leave(flight)
-  }
+  const { schema } = caller.settings
+  const flight = beginPastDeadline(first, unsharedRequest(caller, caller.startsAtArrival))
+  const value = await resultOf(flight, { ...caller.limit, deadline: NEVER })
+  if (value === undefined || !schema || flight.request.settings.schema === schema) return value
+  return conformLoaded(schema, value)
 }
