@@ -48,7 +48,6 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
     ...calls,
     format,
     values,
-    marks: values.marks,
     tags: face.tags,
     near: noNear,
     longKeys,

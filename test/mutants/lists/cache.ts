@@ -333,8 +333,12 @@ export const mutants: readonly Mutant[] = [
     'if (name && !all.has(name)) missing.push(read(name))',
     'if (!all.has(name)) all.set(name, borne.get(name))',
   ),
-  judge('what is not valid is dead', "stands === 'valid' && !isForeign ? ''", "stands !== 'dead' && !isForeign ? ''"),
-  judge('what is dead is not stale', "stands !== 'dead' && entry.hasGrace", 'entry.hasGrace'),
+  judge(
+    'what is not valid is dead',
+    "validity === 'valid' && !isForeign ? ''",
+    "validity !== 'dead' && !isForeign ? ''",
+  ),
+  judge('what is dead is not stale', "validity !== 'dead' && entry.hasGrace", 'entry.hasGrace'),
   entry('what is past its ttl is not fresh', '|| entry.freshUntilMs > clock())', '|| true)'),
   entry('a usual hit is of this generation', 'text.startsWith(generation, 104) &&', ''),
   entry(

@@ -85,9 +85,9 @@ export const mutants: readonly Mutant[] = [
   compressed('what would not be inflated is not compressed', ' || bytes.length > maxBytes', ''),
   compressed('what is wrapped is a codec', 'checkCodec(codec)', ''),
   encrypted('an id comes once', 'keys.size < (options.keys?.length ?? 0)', 'false'),
-  judge('what another codec has written is absent', '!marks.includes(entry.mark)', 'false'),
+  judge('what another codec has written is absent', '!values.marks.includes(entry.mark)', 'false'),
   // Without this guard, loads of such a key would ask for ever. So one test of `add` is named.
-  judge('and free for add', "stands === 'valid' && !isForeign ?", "stands === 'valid' ?", [
+  judge('and free for add', "validity === 'valid' && !isForeign ?", "validity === 'valid' ?", [
     'codec/another-mark.test.ts > add takes its place, once',
   ]),
   judge('it is reported where it would count', 'foreign: isLive || isStale', 'foreign: true'),
