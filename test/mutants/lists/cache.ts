@@ -225,7 +225,7 @@ export const mutants: readonly Mutant[] = [
   ),
   fill(
     'versions are captured before the load',
-    'versions: { generation: lease.versions?.generation ?? NONE, tags },',
+    'versions: { generation: versions.generation, tags },',
     'versions: await core.versions.capture(space, request.tags, commandCall(core), { lifeMs: decisions.life.lifeMs }),',
   ),
   lease(
@@ -262,7 +262,7 @@ export const mutants: readonly Mutant[] = [
   runs('a loader that has ended leaves no timer', '} finally {\n    cancel()', '} finally {', 'simulation'),
   fill(
     'tags a loader names were known before it',
-    'core.versions.recall(space.tag(tag), flight.startNumber)',
+    'core.versions.recall(space.tag(tag), startNumber)',
     'core.versions.recall(space.tag(tag))',
     ['cache/guards.test.ts > keeps nothing under a tag that was first seen while it was loaded'],
   ),
