@@ -87,7 +87,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   many('and one of many loads', 'view: aboutKey(call.view, key),', '', inEvents),
   write('and that of a write', 'setMany(aboutKey(view, key), [[', 'setMany(view, [[', inEvents),
-  write('and one of many writes', 'writeStamped(aboutKey(view, pairs[i]?.[0]), to', 'writeStamped(view, to', inEvents),
+  write('and one of many writes', 'writeStamped(aboutKey(view, key), to', 'writeStamped(view, to', inEvents),
   write('and that of a delete', "typeof keys === 'string' ? aboutKey(from, keys) : from", 'from', inEvents),
   engine('a number below a second is reported once', ' && !core.hasWarnedOfUnit', ''),
   engine('and no number above', ' && ttl < 1000', ''),
@@ -430,11 +430,7 @@ export const mutants: readonly Mutant[] = [
   write('a write parts the loads of its keys', 'detachLoad(core, to) ?? (guardsFills', '(guardsFills', UNIT),
   write('what is looked for is told', 'work(to, reading.dead, reading)', "work(to, '', reading)"),
   invalidate('an invalidation forgets the versions it ends', 'undefined)\n  forget()', 'undefined)'),
-  write(
-    'a write that failed is told',
-    'for (const [i, outcome] of outcomes.entries()) {',
-    'for (const [i, outcome] of [].entries() as never) {',
-  ),
+  write('a write that failed is told', "if (outcome?.status !== 'rejected') continue", 'continue'),
   increment('a count that was overtaken is made again', 'while (reply === null)', 'while (false)', UNIT),
   write(
     'a take that was overtaken is made again',
@@ -635,7 +631,7 @@ export const mutants: readonly Mutant[] = [
   ),
   write(
     'a write that may not fail is kept near',
-    'await keepUnconfirmed(view, key, { coded, life, tags: names ?? [], ticket: tickets[i] })',
+    'await keepUnconfirmed(view, key, { coded: await coded, life, tags: names ?? [], ticket })',
     '',
   ),
   write(
