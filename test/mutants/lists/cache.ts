@@ -164,18 +164,14 @@ export const mutants: readonly Mutant[] = [
   ),
   flight(
     'a load is joined only with its lease in sight',
-    'reading?.entry?.lease !== token || reading.generation !== versions.generation) return false\n  for (const [tag, version] of versions.tags) if (reading.tags.get(tag) !== version) return false\n  return true',
-    'reading?.generation !== versions.generation) return false\n  return true',
+    'reading?.entry?.lease === token && areCurrent(versions, reading)',
+    'reading?.generation === versions.generation',
   ),
-  flight(
-    'nor of an older generation',
-    'reading?.entry?.lease !== token || reading.generation !== versions.generation) return false\n  for',
-    'reading?.entry?.lease !== token) return false\n  for',
-  ),
+  flight('nor of an older generation', 'reading.generation === generation && [...tags]', '[...tags]'),
   flight(
     'nor with other versions of its tags',
-    'for (const [tag, version] of versions.tags) if (reading.tags.get(tag) !== version) return false\n  return true',
-    'return true',
+    ' && [...tags].every(([tag, version]) => reading.tags.get(tag) === version)',
+    '',
   ),
   flight(
     'a load without a lease is for those who came before it',
