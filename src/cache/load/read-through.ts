@@ -3,7 +3,7 @@ import type { NearEntry } from '../../near/local-tier.ts'
 import { NO_VALUE } from '../../protocol/entry.ts'
 import { BACKGROUND_LIMIT_MS, REQUEST_SCOPED } from '../../runtime/background.ts'
 import { NEVER, now } from '../../runtime/clock.ts'
-import { checkLimit, type Limit, within } from '../../runtime/deadline.ts'
+import { checkLimit, checkSignals, type Limit, within } from '../../runtime/deadline.ts'
 import type { Reading } from '../judge.ts'
 import type { Call, Flight, JoinRequest, LoadCall, LoadRequest } from '../model.ts'
 import { nearEntry } from '../near-entry.ts'
@@ -147,7 +147,7 @@ async function readOrDown(
  */
 async function withoutReading(caller: Caller, near: NearEntry | undefined, error: unknown): Promise<unknown> {
   const { view, settings, limit } = caller
-  for (const signal of limit.signals) if (signal.aborted) throw signal.reason
+  checkSignals(limit)
   if (!isPast(limit)) throw error
   if (near) {
     countHit(view, near.freshUntilMs > now() ? 'hit' : 'stale', caller.key)
@@ -267,7 +267,7 @@ function decodeLoaded(
  */
 async function afterFailure(round: Round, flight: Flight, error: unknown): Promise<unknown> {
   const { limit, settings } = round.caller
-  for (const signal of limit.signals) if (signal.aborted) throw signal.reason
+  checkSignals(limit)
   const copy = await serveStale(round)
   if (copy) return copy.value
   if (settings.options.onDeadline !== 'load' || !isPast(limit)) throw error

@@ -398,7 +398,7 @@ export const mutants: readonly Mutant[] = [
   ),
   through(
     'an abort is told as such',
-    'for (const signal of limit.signals) if (signal.aborted) throw signal.reason\n  const copy',
+    'checkSignals(limit)\n  const copy',
     'const copy',
     UNIT,
   ),
