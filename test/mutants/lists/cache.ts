@@ -396,12 +396,7 @@ export const mutants: readonly Mutant[] = [
     'if (!recordOutage(core, error, emit)) throw error\n    return undefined',
     'throw error',
   ),
-  through(
-    'an abort is told as such',
-    'checkSignals(limit)\n  const copy',
-    'const copy',
-    UNIT,
-  ),
+  through('an abort is told as such', 'checkSignals(limit)\n  const copy', 'const copy', UNIT),
   through('a load is left', '} finally {\n      leave(flight)\n    }\n  }\n}', '} finally {\n    }\n  }\n}', UNIT),
   through(
     'a failed refresh serves the stale copy',
@@ -411,8 +406,8 @@ export const mutants: readonly Mutant[] = [
   ),
   many(
     'each key gets its own value',
-    'return (answers as ReadonlyMap<string, unknown>).get(key)',
-    'return answers.values().next().value',
+    'return (values as ReadonlyMap<string, unknown>).get(key)',
+    'return values.values().next().value',
   ),
   many('what waits is decided', 'onDecided: () => decided(key),', 'onDecided: () => {},', [
     'cache/engine.test.ts > waits for what another loads, and loads the rest meanwhile',
@@ -491,7 +486,7 @@ export const mutants: readonly Mutant[] = [
     'if (false)',
     ['cache/engine.test.ts > of a capture are those of one namespace'],
   ),
-  many("what has a Map's methods is one", "typeof answers.get === 'function'", 'answers instanceof Map', [
+  many("what has a Map's methods is one", "typeof values.get === 'function'", 'values instanceof Map', [
     'cache/engine.test.ts > takes what has the methods of a Map, such as a Map of another realm',
   ]),
   flight('one that asks shows what it may make way for', 'versions ?? predecessor?.lease.versions', 'versions', [
