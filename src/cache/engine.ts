@@ -2,7 +2,7 @@ import { ownOf } from '../protocol/arguments.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import { createBackground, REQUEST_SCOPED } from '../runtime/background.ts'
 import { createKeyQueue } from '../runtime/key-queue.ts'
-import { perTick } from '../runtime/per-tick.ts'
+import { perTick, soon } from '../runtime/per-tick.ts'
 import { createStoreClock } from '../runtime/store-clock.ts'
 import { createLastResort } from '../store/last-resort.ts'
 import { createStoreBreaker, isOutage } from '../store/outage.ts'
@@ -37,6 +37,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
   const storeTimeoutMs = toMs(storeTimeout, 'storeTimeout')
   const emit = emitterOf({ onEvent, eventKeys }, namespace)
   const background = createBackground()
+  const flights = createFlights()
   const reportChange = (open: boolean): void => emit({ type: 'breaker', open })
   const calls = {
     store,
@@ -47,7 +48,6 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
     ...calls,
     format,
     values,
-    marks: values.marks,
     tags: face.tags,
     near: noNear,
     longKeys,
@@ -61,7 +61,10 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
     eventKeys,
     loadDefaults: options as CacheOptions,
     background,
-    versions: createVersions((operation, key, args, call) => runOperation(calls, { operation, key, args }, call ?? {})),
+    versions: createVersions(
+      (operation, key, args, call) => runOperation(calls, { operation, key, args }, call ?? {}),
+      flights,
+    ),
     clock: createStoreClock(),
     stats: { hits: 0, misses: 0, stale: 0, loads: 0, loadErrors: 0, joined: 0, inFlight: 0, storeErrors: 0 },
     queue: createKeyQueue(REQUEST_SCOPED ? (tail) => void background.add(tail, undefined, nothing) : nothing),
@@ -70,7 +73,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
     fills: new Map(),
     faded: createRecent(),
     failures: createRecent(),
-    flights: createFlights(),
+    flights,
     answerCount: 0,
     hasWarned: false,
     hasWarnedOfUnit: false,
@@ -116,7 +119,7 @@ function warnOfUnit(core: Core, ttl: Duration | undefined): void {
   core.hasWarnedOfUnit = true
   const message = `ttl: ${ttl} is ${ttl} ms; for seconds write ttl: '${ttl}s'`
   // Emitted after `createCache` has returned, since the listener may use the cache.
-  queueMicrotask(() => emitterOf(core, core.namespace)({ type: 'short-ttl', message }))
+  soon(() => emitterOf(core, core.namespace)({ type: 'short-ttl', message }))
 }
 
 function msOf(duration: Duration | undefined, fallback: number, name: string, min: 0 | 1): number {

@@ -1,6 +1,7 @@
 import { type Entry, isFresh, isKept, NO_VALUE, parseCurrent } from '../protocol/entry.ts'
 import type { StoreClock } from '../runtime/store-clock.ts'
 import type { TagsPart } from './parts/tags.ts'
+import type { ValueForm } from './value-form.ts'
 
 /** What one read has found under a key. */
 export interface Reading {
@@ -37,6 +38,13 @@ interface Judgement {
   readonly liveId: string
 }
 
+/** The parts of a cache that decide. */
+interface Judges {
+  readonly tags: TagsPart
+  readonly clock: StoreClock
+  readonly values: Pick<ValueForm, 'marks'>
+}
+
 const ABSENT: Verdict = { status: 'absent', dead: '' }
 
 /**
@@ -64,15 +72,15 @@ export function judgeUsual(
 export function judge(
   entry: Entry | undefined,
   { generation, versions, liveId }: Judgement,
-  { tags, clock, marks }: { readonly tags: TagsPart; readonly clock: StoreClock; readonly marks: string },
+  { tags, clock, values }: Judges,
 ): Verdict {
   if (!entry || entry.mark === NO_VALUE) return ABSENT
-  const stands = entry.generation === generation ? tags.judge(entry.tags, versions) : 'dead'
-  const isForeign = !marks.includes(entry.mark)
-  const dead = stands === 'valid' && !isForeign ? '' : entry.id
-  if (stands === 'valid') advance(clock, entry)
-  const isLive = stands === 'valid' && (entry.id === liveId || isFreshBy(clock, entry))
-  const isStale = !isLive && stands !== 'dead' && entry.hasGrace && isKept(entry, clock.now())
+  const validity = entry.generation === generation ? tags.judge(entry.tags, versions) : 'dead'
+  const isForeign = !values.marks.includes(entry.mark)
+  const dead = validity === 'valid' && !isForeign ? '' : entry.id
+  if (validity === 'valid') advance(clock, entry)
+  const isLive = validity === 'valid' && (entry.id === liveId || isFreshBy(clock, entry))
+  const isStale = !isLive && validity !== 'dead' && entry.hasGrace && isKept(entry, clock.now())
   if (isForeign) return { status: 'absent', dead, foreign: isLive || isStale }
   return { status: isLive ? 'fresh' : isStale ? 'stale' : 'absent', dead }
 }

@@ -86,8 +86,6 @@ export interface Core {
   readonly store: AtomicStore
   readonly format: Format
   readonly values: ValueForm
-  /** As `values.marks`. */
-  readonly marks: string
   readonly tags: TagsPart
   readonly near: NearPart
   readonly longKeys: CacheOptions['longKeys']

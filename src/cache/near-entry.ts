@@ -9,9 +9,9 @@ export function nearEntry(view: View, key: string, schema?: Schema): NearEntry |
   const { near } = view.core
   const kept = near !== noNear && typeof key === 'string' ? near.get(view.nearKey(key), now()) : undefined
   const entry = view.request.mutable && kept ? { ...kept, value: view.core.near.copyForCaller(kept.value) } : kept
-  if (entry?.extras?.schema === schema || !entry?.extras?.unconfirmed || !schema) {
-    return entry?.extras?.schema === schema ? entry : undefined
-  }
+  const { extras } = entry ?? {}
+  if (!entry || extras?.schema === schema) return entry
+  if (!schema || !extras?.unconfirmed) return undefined
   // The store does not have this value, so the schema can only check it here.
   const conformed = conform(schema, entry.value)
   return conformed instanceof Promise || !conformed ? undefined : { ...entry, value: conformed.value }

@@ -2,8 +2,8 @@ import { now } from '../runtime/clock.ts'
 
 /** A bounded memory of recent values, at most 10,000: the oldest is dropped first. */
 export interface Recent<T> {
-  /** Undefined when unknown or past its time. */
-  get(key: string): { readonly value: T; readonly sinceMs: number } | undefined
+  /** Undefined when unknown or past its time, or when the clock was set back since. */
+  get(key: string): T | undefined
   set(key: string, value: T, forMs: number): void
   delete(key: string): void
 }
@@ -14,8 +14,9 @@ export function createRecent<T>(): Recent<T> {
   const kept = new Map<string, { readonly value: T; readonly sinceMs: number; readonly untilMs: number }>()
   return {
     get(key) {
-      const found = kept.get(key)
-      if (!found || found.untilMs > now()) return found
+      const known = kept.get(key)
+      const at = now()
+      if (known && known.sinceMs <= at && known.untilMs > at) return known.value
       kept.delete(key)
       return undefined
     },

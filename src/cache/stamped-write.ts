@@ -64,7 +64,7 @@ export function versionsForWrite(
   if (core.format.stamp) return core.format.stamp
   if (typeof tags === 'object' && tags && !Array.isArray(tags)) {
     const { [VERSIONS]: versions, [SPACE]: capturedIn } = tags as CapturedTags
-    if (!versions) throw invalid('tags takes names, or what capture() answered')
+    if (!versions) throw invalid('tags takes names, or what capture() returned')
     // Under the generation of another namespace the entry would be dead on arrival.
     if (capturedIn !== space.generation) throw invalid('tags takes what capture() of the same namespace returned')
     return { versions, names: core.tags.check((tags as Captured).tags, lifeMs), remembered: false }

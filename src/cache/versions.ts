@@ -39,8 +39,8 @@ export interface VersionMemory {
   note(key: string, version: string | undefined, epoch: number): void
   /** The versions of the namespace and of these tags, if all were seen in the last five seconds. */
   recallAll(space: NamespaceKeys, names: readonly string[]): CapturedVersions | undefined
-  /** The version seen in the last five seconds, if any; with `beforeMs`, seen before that instant. */
-  recall(key: string, beforeMs?: number): string | undefined
+  /** The version seen in the last five seconds, if any; with `startNumber`, seen before the loader of that number started. */
+  recall(key: string, startNumber?: number): string | undefined
   /**
    * Reads the current versions and creates those that are missing. Each tag then lives as long as an entry of `lifeMs`, and a
    * margin. A `generation` that is known already is not read.
@@ -72,21 +72,30 @@ const MARGIN_MS = 60_000
 /** How long a caller of `capture` has to read the data that it will set, in milliseconds: the versions are kept that long. */
 export const CAPTURED_MS = 3_600_000
 
-export function createVersions(run: AtomicStore['run']): VersionMemory {
-  const seen = createRecent<string>()
+/** A version, and how many loaders had been started when it was first seen. */
+interface Seen {
+  readonly version: string
+  readonly starts: number
+}
+
+export function createVersions(run: AtomicStore['run'], loaders: { readonly starts: number }): VersionMemory {
+  const seen = createRecent<Seen>()
   /** Requests of this run of microtasks, which callers share. */
   const asked = perTick<{ readonly lifeMs: number; readonly version: Promise<string | null> }>()
   const renewing: typeof asked = perTick()
   const versions: VersionMemory & { epoch: number } = {
     epoch: 0,
     note(key, version, since) {
-      if (version === undefined || !isVersion(version)) seen.delete(key)
-      else if (since === versions.epoch) seen.set(key, version, REMEMBERED_MS)
-      else if (seen.get(key)?.value !== version) seen.delete(key)
-    },
-    recall(key, beforeMs = NEVER) {
       const known = seen.get(key)
-      return known && known.sinceMs < beforeMs ? known.value : undefined
+      // No version occurs twice: it was current all the time between two reads that have found it.
+      const same = known?.version === version ? known : undefined
+      if (version === undefined || !isVersion(version)) seen.delete(key)
+      else if (since === versions.epoch) seen.set(key, same ?? { version, starts: loaders.starts }, REMEMBERED_MS)
+      else if (!same) seen.delete(key)
+    },
+    recall(key, startNumber = NEVER) {
+      const known = seen.get(key)
+      return known && known.starts < startNumber ? known.version : undefined
     },
     recallAll(space, names) {
       const generation = versions.recall(space.generation)

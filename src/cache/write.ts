@@ -45,44 +45,41 @@ export async function setMany(
     pairs.map(([key]) => key),
   )
   const life = lifeOf(core, options)
-  const encoded = targets.map((to, i) => encodeValue(core.values, pairs[i]?.[1], to))
-  const stamping = versionsForWrite(view, options?.tags, life, limit)
-  let parts = [stamping, ...encoded] as [Stamp, ...Coded[]]
+  const ticket = core.near.begin()
+  const writes = pairs.map(([key, value], i) => {
+    const to = targets[i] as string
+    return { key, to, coded: encodeValue(core.values, value, to), ticket }
+  })
+  let stamp = versionsForWrite(view, options.tags, life, limit)
+  const parts = [stamp, ...writes.map(({ coded }) => bounded(core, coded, limit))]
   const ready = parts.some((part) => part instanceof Promise)
-    ? Promise.all([stamping, ...encoded.map((coding) => bounded(core, coding, limit))]).then((all) => {
-        parts = all
+    ? Promise.all(parts).then(([made, ...all]) => {
+        stamp = made as Stamp
+        for (const [i, write] of writes.entries()) write.coded = all[i] as Coded
       })
     : undefined
-  ready?.catch(nothing)
-  const before = core.near.begin()
-  const tickets = targets.map(() => before)
-  const one = async (to: string, i: number): Promise<unknown> => {
+  const one = async (write: (typeof writes)[number]): Promise<unknown> => {
+    const { key, to, coded } = write
     try {
-      return await writeStamped(aboutKey(view, pairs[i]?.[0]), to, {
-        coded: parts[i + 1] as Coded,
-        life,
-        stamp: parts[0],
-        limit,
-      })
+      return await writeStamped(aboutKey(view, key), to, { coded: coded as Coded, life, stamp: stamp as Stamp, limit })
     } catch (error) {
-      tickets[i] = core.near.begin()
+      write.ticket = core.near.begin()
       throw error
     }
   }
-  const all = detachLoadsAndWrite(view, targets, () => Promise.allSettled(targets.map(one)), { limit, ready })
+  const all = detachLoadsAndWrite(view, targets, () => Promise.allSettled(writes.map(one)), { limit, ready })
   // It rejects only before any write: a value could not be encoded, the versions could not be read, or the limit passed.
-  const outcomes = await all.catch((reason: unknown) => targets.map(() => ({ status: 'rejected', reason }) as const))
-  for (const [i, outcome] of outcomes.entries()) {
-    if (outcome.status === 'fulfilled') continue
-    if (!reportAsEvent(aboutKey(view, pairs[i]?.[0]), options, outcome.reason)) throw outcome.reason
+  const outcomes = await all.catch((reason: unknown) => writes.map(() => ({ status: 'rejected', reason }) as const))
+  for (const [i, { key, coded, ticket }] of writes.entries()) {
+    const outcome = outcomes[i]
+    if (outcome?.status !== 'rejected') continue
+    if (!reportAsEvent(aboutKey(view, key), options, outcome.reason)) throw outcome.reason
     const { tags } = options
     const captured = epochOf(tags)
     // Not kept near: a version from `capture` may have ended since.
     if (captured !== undefined && captured !== core.versions.epoch) continue
     const names = Array.isArray(tags) ? tags : (tags as Captured | undefined)?.tags
-    const [[key] = ['']] = [pairs[i]]
-    const coded = await (encoded[i] as Coded | Promise<Coded>)
-    await keepUnconfirmed(view, key, { coded, life, tags: names ?? [], ticket: tickets[i] })
+    await keepUnconfirmed(view, key, { coded: await coded, life, tags: names ?? [], ticket })
   }
 }
 

@@ -2,6 +2,7 @@ import { HitherError, isHitherError } from '../errors.ts'
 import { type Duration, toMs } from '../protocol/duration.ts'
 import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { now, setQuietTimer, setTimer } from '../runtime/clock.ts'
+import { soon } from '../runtime/per-tick.ts'
 import { randomId } from '../runtime/random.ts'
 
 /** How a near tier learns of the writes of other processes. */
@@ -152,7 +153,7 @@ export function messageFeed(options: MessageFeedOptions = {}): NearFeed {
         )
       },
       publish(keys) {
-        if (pending.size === 0) queueMicrotask(send)
+        if (pending.size === 0) soon(send)
         for (const key of keys) pending.add(key)
       },
       async close() {

@@ -1,6 +1,7 @@
 import { type Duration, toMs } from '../protocol/duration.ts'
 import type { Operation } from '../protocol/operation.ts'
 import { NEVER, now } from '../runtime/clock.ts'
+import { soon } from '../runtime/per-tick.ts'
 import { randomId } from '../runtime/random.ts'
 import type { NearFeed } from './message-feed.ts'
 
@@ -116,8 +117,8 @@ export function pullFeed(options: PullFeedOptions = {}): NearFeed {
       }
       track(run(appendChanges, channel, [changed.map((key) => `${mark()}${key};`).join('')]).catch(keep))
     }
-    const soon = (): void => {
-      if (!isDue) queueMicrotask(append)
+    const appendSoon = (): void => {
+      if (!isDue) soon(append)
       isDue = true
     }
     return {
@@ -125,13 +126,13 @@ export function pullFeed(options: PullFeedOptions = {}): NearFeed {
         const at = now()
         if (Math.abs(at - pulledMs) < everyMs) return
         pulledMs = at
-        if (pending.size > 0) soon()
+        if (pending.size > 0) appendSoon()
         // If this fails, entries here last until their `maxAge`; the next pull asks for the same changes again.
         track(run(pullChanges, channel, [seen ?? -1]).then(receive, () => {}))
       },
       onKeep() {},
       publish(keys) {
-        soon()
+        appendSoon()
         for (const key of keys) pending.add(key)
       },
       async close() {},

@@ -12,9 +12,14 @@ export interface Limit {
 export const NO_LIMIT: Limit = { signals: [], deadline: NEVER }
 
 /** Throws the reason of a signal that has aborted, or `TIMEOUT` past the deadline. */
-export function checkLimit({ signals, deadline }: Limit): void {
+export function checkLimit(limit: Limit): void {
+  checkSignals(limit)
+  if (!(limit.deadline > now())) throw passed()
+}
+
+/** Throws the reason of a signal that has aborted. */
+export function checkSignals({ signals }: Pick<Limit, 'signals'>): void {
   for (const signal of signals) if (signal.aborted) throw signal.reason
-  if (!(deadline > now())) throw passed()
 }
 
 export function passed(): HitherError {

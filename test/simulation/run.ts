@@ -7,8 +7,11 @@ import { explain, play } from './play.ts'
 import known from './seeds.json' with { type: 'json' }
 
 const number = { type: 'string' } as const
-const { values } = parseArgs({ options: { seeds: number, from: number, seed: number, threads: number } })
-if (values.seed !== undefined) {
+const { values } = parseArgs({
+  options: { seeds: number, from: number, seed: number, threads: number, help: { type: 'boolean' } },
+})
+if (values.help) console.log('--seeds 1000 --from 1 [--threads 2], or --seed 7: see CONTRIBUTING.md')
+else if (values.seed !== undefined) {
   console.log(await explain(Number(values.seed)))
 } else {
   const from = Number(values.from ?? 1)

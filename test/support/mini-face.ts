@@ -26,7 +26,8 @@ export function createMiniCache(options: CacheOptions): Cache<'frozen'> {
   return faceOf(createCache({ codec: values(), ...options, tags: tags() }) as MiniCache<'frozen', HasTags>)
 }
 
-function faceOf(mini: MiniCache<'frozen', HasTags>): Cache<'frozen'> {
+/** The same for a cache that was made. */
+export function faceOf(mini: MiniCache<'frozen', HasTags>): Cache<'frozen'> {
   const verbs = {
     ...mini,
     getOrSetMany: (...args: never[]) => getOrSetMany(mini, ...(args as unknown as [never, never])),

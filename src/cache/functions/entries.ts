@@ -102,16 +102,16 @@ export async function touch<F extends object>(
   const limit = limitOf(view, options, TOUCH)
   const { core } = view
   const { freshMs, lifeMs } = lifeOf(core, options)
+  const touchStep = (to: string, id: string): Promise<Reply> =>
+    verbStep({ view, storedKey: to, limit }, 'once', ['touch', id, freshMs, lifeMs])
   // Touches the entry with this id only: another entry may have other tags, whose versions are not renewed here.
   const work = async (to: string, id: string, entry?: Pick<Entry, 'tags'>): Promise<Reply> => {
     const names = [...core.tags.parse(entry?.tags ?? '').keys()]
     core.tags.check(names, lifeMs)
-    const touching = verbStep({ view, storedKey: to, limit }, 'once', ['touch', id, freshMs, lifeMs])
-    return (await renewTags(view, touching, names, { lifeMs, limit })) || null
+    return (await renewTags(view, touchStep(to, id), names, { lifeMs, limit })) || null
   }
   const attempt = unread(view, limit, {
-    send: (to, generation) =>
-      verbStep({ view, storedKey: to, limit }, 'once', ['touch', `=${generation}${core.marks}`, freshMs, lifeMs]),
+    send: (to, _, unreadId) => touchStep(to, unreadId),
     ended: () => ({ reply: null }),
   })
   const touched = await runOnLive(view, key, work, { limit, tags: undefined, attempt })
@@ -145,7 +145,7 @@ export async function take(cache: AnyCache, key: string, options?: ReadOptions):
   const step = (to: string, id: string): Promise<Reply> =>
     verbStep({ view, storedKey: to, limit }, 'once', ['take', id])
   const attempt = unread(view, limit, {
-    send: (to, generation) => step(to, `=${generation}${view.core.marks}`),
+    send: (to, _, unreadId) => step(to, unreadId),
     ended: () => ({ reply: null }),
   })
   const { tags } = ownOf(options)

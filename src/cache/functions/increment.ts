@@ -25,7 +25,7 @@ export async function increment(cache: AnyCache, key: string, by = 1, options?: 
     verbStep({ view, storedKey: to, limit }, 'once', ['increment', dead, id, freshMs, by, generation])
   const id = randomId()
   let attempt: Attempt | undefined = unread(view, limit, {
-    send: (to, generation) => send(to, `=${generation}${core.marks}`, id, generation),
+    send: (to, generation, unreadId) => send(to, unreadId, id, generation),
     // The step wrote its sum under the ended generation: that counter is dead.
     ended: (reply, generation) => (/\d/.test(`${reply}`) ? { known: { dead: id, generation } } : undefined),
   })

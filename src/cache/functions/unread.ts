@@ -9,8 +9,8 @@ import { pendingFill, readVersion } from '../store-reads.ts'
 import type { Attempt, Tried } from '../write.ts'
 
 interface Unread {
-  /** Sends the step with `=`, this generation and the cache's marks in place of an id; `add` with `=` alone. */
-  send(storedKey: string, generation: string): Promise<Reply>
+  /** Sends the step. `unreadId`: in place of an id, `=` with this generation and the cache's marks; `add` sends `=` alone. */
+  send(storedKey: string, generation: string, unreadId: string): Promise<Reply>
   /** Reads the current generation in the same wave. @default a plain read of its key */
   current?(): Promise<string | undefined>
   /** Called if the generation had ended before the step ran. Returns what its reply means under the current generation. */
@@ -39,7 +39,7 @@ export function unread(view: View, limit: Limit, { send, current, ended }: Unrea
     for (let filled = pendingFill(core, to); filled; filled = pendingFill(core, to)) await within(filled, limit)
     const remembered = core.versions.recallAll(space, [])?.generation
     if (remembered === undefined) return undefined
-    const sent = send(to, remembered)
+    const sent = send(to, remembered, `=${remembered}${core.values.marks}`)
     const reading = (current ?? readGeneration)()
     reading.catch(nothing)
     const reply = await sent
@@ -50,7 +50,7 @@ export function unread(view: View, limit: Limit, { send, current, ended }: Unrea
     const generation = await reading
     const [, id, entryGeneration, block, mark] = reply as unknown as Found
     const isValid = entryGeneration === generation && (!block || (await hasValidTags(block)))
-    const isLive = core.marks.includes(mark) && isValid
+    const isLive = core.values.marks.includes(mark) && isValid
     if (isValid && !isLive) view.emit({ type: 'decode-failed' })
     return { known: isLive ? { dead: '', generation, live: { id, tags: block } } : { dead: id, generation } }
   }

@@ -1,5 +1,5 @@
 import { type ErrorCode, isHitherError } from '../../errors.ts'
-import { NO_VALUE, NONE } from '../../protocol/entry.ts'
+import { NO_VALUE } from '../../protocol/entry.ts'
 import { now } from '../../runtime/clock.ts'
 import { random } from '../../runtime/random.ts'
 import type { Flight, Format } from '../model.ts'
@@ -16,26 +16,28 @@ import type { LoaderDecisions } from './types.ts'
  * write in between removes the lease, so an old value cannot overwrite a newer one.
  */
 export const fillEntry: Format['fill'] = async (flight, { coded, decisions, startedMs }) => {
-  const { lease, dropCode, request } = flight
+  const { lease, dropCode, request, startNumber } = flight
+  const { token, versions } = lease
   const { storedKey, settings, reading, view } = request
   const { core, emit, space } = view
   const dropped = (code: ErrorCode): void => emit({ type: 'write-dropped', code })
   const refused = (): void => emit({ type: 'fill-refused' })
   if (dropCode !== undefined) return dropCode ? dropped(dropCode) : undefined
   if (flight.isDetached) return refused()
-  if (!lease.token) {
+  // A lease is taken together with the versions.
+  if (!token || !versions) {
     await keepNear(flight, coded, decisions)
     return dropped('STORE_UNAVAILABLE')
   }
   const { tags, isComplete } = core.tags.stamp({
-    captured: lease.versions?.tags,
+    captured: versions.tags,
     callTags: settings.options.tags ?? [],
     loaderTags: decisions.tags,
     keptBlock: (decisions.keepsPrevious && reading?.entry?.tags) || '',
     known(tag) {
-      // The caller has read those of the entry before the load began. To `recall` it may have been in the same millisecond.
+      // The caller has read those of the entry before the load began, which may be longer ago than `recall` remembers.
       const read = reading?.tags.get(tag) ?? ''
-      return core.versions.recall(space.tag(tag), startedMs) ?? (isVersion(read) ? read : undefined)
+      return core.versions.recall(space.tag(tag), startNumber) ?? (isVersion(read) ? read : undefined)
     },
   })
   // The version of a tag must outlive the entries stored under it. If this renewal fails it may not, and such an entry is a
@@ -48,9 +50,9 @@ export const fillEntry: Format['fill'] = async (flight, { coded, decisions, star
     // those tags before its loader runs.
     coded: isComplete ? coded : { mark: NO_VALUE, payload: '' },
     life: shortened(decisions.life, settings.options.jitter),
-    versions: { generation: lease.versions?.generation ?? NONE, tags },
+    versions: { generation: versions.generation, tags },
     loadMs: sentMs - startedMs,
-    token: lease.token,
+    token,
   }
   const written = writeEntry(core, storedKey, write, commandCall(core)).then(
     (reply) => {

@@ -238,21 +238,21 @@ export function canShare(flight: Flight, reading: Reading | undefined, startsAtA
   // Without a lease, nothing in the store shows that the load is still valid: only callers that arrived before its loader
   // started may share it.
   if (!token) return !guardsFills || ((!reading || lease.isBeside) && startsAtArrival < startNumber)
-  if (!versions || reading?.entry?.lease !== token || reading.generation !== versions.generation) return false
-  for (const [tag, version] of versions.tags) if (reading.tags.get(tag) !== version) return false
-  return true
+  return !!versions && reading?.entry?.lease === token && areCurrent(versions, reading)
+}
+
+/** Whether a caller has read that the versions which a load captured are the current ones. */
+function areCurrent({ generation, tags }: CapturedVersions, reading: Reading): boolean {
+  return reading.generation === generation && [...tags].every(([tag, version]) => reading.tags.get(tag) === version)
 }
 
 /**
- * Whether the caller's read has shown this load's lease, and also that a version which the load captured is no longer current.
+ * Whether the caller's read, which was also of all versions that this load has captured, has shown the load's lease, and that
+ * one of these versions is no longer current.
  */
 function isOutdated({ state, lease }: Flight, { reading, knownVersions }: JoinRequest): boolean {
   const { token, versions } = lease
   if (state === 'over' || !token || !versions || knownVersions !== versions || reading?.entry?.lease !== token)
     return false
-  if (reading.generation !== versions.generation) return true
-  for (const [tag, version] of versions.tags) {
-    if (reading.tags.has(tag) && reading.tags.get(tag) !== version) return true
-  }
-  return false
+  return !areCurrent(versions, reading)
 }

@@ -1,4 +1,5 @@
 import { HitherError } from '../../errors.ts'
+import { soon } from '../../runtime/per-tick.ts'
 import type { LoadCall } from '../model.ts'
 import type { LoadContext, ManyLoader, ManyResult } from '../types.ts'
 import { aboutKey } from '../view.ts'
@@ -34,13 +35,13 @@ export async function getOrSetMany({ keys, loader, ...call }: LoadManyCall): Pro
     if (isScheduled || undecided.size > 0 || won.size === 0) return
     isScheduled = true
     // Leases that were asked for together are won in one run of microtasks: wait for the end of it, to load them in one batch.
-    queueMicrotask(() => queueMicrotask(runBatch))
+    soon(() => soon(runBatch))
   }
   const runBatch = (): void => {
     isScheduled = false
     const batch = new Map(won)
     won.clear()
-    answerBatch(loader, batch).catch((error: unknown) => {
+    loadBatch(loader, batch).catch((error: unknown) => {
       for (const { reject } of batch.values()) reject(error)
     })
   }
@@ -69,22 +70,22 @@ export async function getOrSetMany({ keys, loader, ...call }: LoadManyCall): Pro
 }
 
 /** Runs the loader for a batch of keys, and resolves each key to its value. */
-async function answerBatch(loader: ManyLoader<unknown>, batch: ReadonlyMap<string, WonKey>): Promise<void> {
+async function loadBatch(loader: ManyLoader<unknown>, batch: ReadonlyMap<string, WonKey>): Promise<void> {
   const stop = new AbortController()
   let left = batch.size
   // The load of one key may be aborted while others are still wanted. The loader is aborted only when all of them are.
   for (const { signal } of batch.values()) {
     signal.addEventListener('abort', () => --left === 0 && stop.abort(signal.reason), { once: true })
   }
-  const answers = await loader([...batch.keys()], { signal: stop.signal })
-  if (typeof answers !== 'object' || answers === null || Array.isArray(answers)) {
-    throw new HitherError('INVALID_ARGUMENT', 'a loader of many keys answers a Map, or an object by key')
+  const values = await loader([...batch.keys()], { signal: stop.signal })
+  if (typeof values !== 'object' || values === null || Array.isArray(values)) {
+    throw new HitherError('INVALID_ARGUMENT', 'a loader of many keys returns a Map, or an object by key')
   }
-  for (const [key, { resolve }] of batch) resolve(answerOf(answers, key))
+  for (const [key, { resolve }] of batch) resolve(valueUnder(values, key))
 }
 
 /** A map of another realm, or of a class that has the methods of a Map, is one as well: no value is a function. */
-function answerOf(answers: ManyResult<unknown>, key: string): unknown {
-  if (typeof answers.get === 'function') return (answers as ReadonlyMap<string, unknown>).get(key)
-  return Object.hasOwn(answers, key) ? (answers as Record<string, unknown>)[key] : undefined
+function valueUnder(values: ManyResult<unknown>, key: string): unknown {
+  if (typeof values.get === 'function') return (values as ReadonlyMap<string, unknown>).get(key)
+  return Object.hasOwn(values, key) ? (values as Record<string, unknown>)[key] : undefined
 }

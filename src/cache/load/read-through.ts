@@ -3,11 +3,11 @@ import type { NearEntry } from '../../near/local-tier.ts'
 import { NO_VALUE } from '../../protocol/entry.ts'
 import { BACKGROUND_LIMIT_MS, REQUEST_SCOPED } from '../../runtime/background.ts'
 import { NEVER, now } from '../../runtime/clock.ts'
-import { checkLimit, within } from '../../runtime/deadline.ts'
+import { checkLimit, checkSignals, type Limit, within } from '../../runtime/deadline.ts'
 import type { Reading } from '../judge.ts'
 import type { Call, Flight, JoinRequest, LoadCall, LoadRequest } from '../model.ts'
 import { nearEntry } from '../near-entry.ts'
-import { countHit, countMiss, openEntry } from '../open.ts'
+import { countHit, countMiss, type OpenContext, openEntry } from '../open.ts'
 import { type PendingReads, readEntry } from '../reading.ts'
 import { conform, conformLoaded } from '../schema.ts'
 import { bounded, nothing, recordOutage } from '../store-calls.ts'
@@ -44,12 +44,14 @@ async function runRounds(call: LoadCall, first?: FirstReads): Promise<unknown> {
   const caller: Caller = { ...call, startsAtArrival: first ? first.startsAtArrival : core.flights.starts }
   let begun = first
   let liveId = ''
+  // A call counts once, by what its first round finds.
+  let counts = true
   let force = !!settings.options.forceFresh
   for (;;) {
     // With a live id, the store said in the last round that it has a fresh value: read that one, not the near tier.
     const near = begun ? begun.near : liveId ? undefined : nearEntry(view, key, settings.schema)
     if (near && !force && isNearHit(near, caller)) {
-      countHit(view, 'hit', key)
+      if (counts) countHit(view, 'hit', key)
       return near.value
     }
     const knownVersions = begun?.pending ? undefined : versionsOf(core, storedKey)
@@ -62,9 +64,10 @@ async function runRounds(call: LoadCall, first?: FirstReads): Promise<unknown> {
     }
     begun = undefined
     const round: Round = { caller, force, near, reading, knownVersions, deadId: reading?.dead, stale: undefined }
-    const hit = !force && reading?.status === 'fresh' && (await openFresh(round))
+    const hit = !force && reading?.status === 'fresh' && (await openFresh(round, counts ? 'hit' : undefined))
     if (hit) return hit.value
-    countMiss(view, key)
+    if (counts) countMiss(view, key)
+    counts = false
     round.stale = staleEntry(round)
     const backedOff = !force && isBackingOff(core, storedKey) && (await serveStale(round))
     if (backedOff) return backedOff.value
@@ -89,9 +92,13 @@ async function runRounds(call: LoadCall, first?: FirstReads): Promise<unknown> {
 
 /** Runs the loader for one caller and stores nothing. */
 export async function loadUnshared(call: LoadCall): Promise<unknown> {
-  const { view, storedKey, limit } = call
+  return resultOf(beginUnshared(unsharedRequest(call, call.view.core.flights.starts)), call.limit)
+}
+
+/** Waits within the limit for a load that is not stored, decodes its value for one caller, and leaves it. */
+async function resultOf(flight: Flight, limit: Limit): Promise<unknown> {
+  const { storedKey, view } = flight.request
   const { core } = view
-  const flight = beginUnshared(unsharedRequest(call, core.flights.starts))
   try {
     const coded = (await within(flight.result, limit)) as Coded | undefined
     return coded && (await bounded(core, core.values.decode(coded, storedKey), limit))
@@ -140,7 +147,7 @@ async function readOrDown(
  */
 async function withoutReading(caller: Caller, near: NearEntry | undefined, error: unknown): Promise<unknown> {
   const { view, settings, limit } = caller
-  for (const signal of limit.signals) if (signal.aborted) throw signal.reason
+  checkSignals(limit)
   if (!isPast(limit)) throw error
   if (near) {
     countHit(view, near.freshUntilMs > now() ? 'hit' : 'stale', caller.key)
@@ -151,12 +158,12 @@ async function withoutReading(caller: Caller, near: NearEntry | undefined, error
 }
 
 /** Hit. Opens a fresh entry, and may refresh it ahead of time. Undefined: there is no entry that can be decoded. */
-async function openFresh(round: Round): Promise<Decoded | undefined> {
+async function openFresh(round: Round, as: OpenContext['as']): Promise<Decoded | undefined> {
   const { caller, reading } = round
   const { view, settings, limit, key, storedKey } = caller
   const { entry } = reading ?? {}
   if (!entry || !reading) return undefined
-  const hit = await openEntry(view, entry, { key, as: 'hit', reading, settings, storedKey, limit })
+  const hit = await openEntry(view, entry, { key, as, reading, settings, storedKey, limit })
   if (!hit) {
     // The entry cannot be decoded, so the lease step must treat it as absent, too.
     round.deadId = entry.id
@@ -260,7 +267,7 @@ function decodeLoaded(
  */
 async function afterFailure(round: Round, flight: Flight, error: unknown): Promise<unknown> {
   const { limit, settings } = round.caller
-  for (const signal of limit.signals) if (signal.aborted) throw signal.reason
+  checkSignals(limit)
   const copy = await serveStale(round)
   if (copy) return copy.value
   if (settings.options.onDeadline !== 'load' || !isPast(limit)) throw error
@@ -269,17 +276,9 @@ async function afterFailure(round: Round, flight: Flight, error: unknown): Promi
 
 /** For a caller past its deadline that asked for it (`onDeadline: 'load'`): a load whose value is returned and not stored. */
 async function loadPastDeadline(caller: Caller, first?: Flight): Promise<unknown> {
-  const { view, settings, limit, storedKey, startsAtArrival } = caller
-  const { core } = view
-  const { schema } = settings
-  const flight = beginPastDeadline(first, unsharedRequest(caller, startsAtArrival))
-  const unhurried = { ...limit, deadline: NEVER }
-  try {
-    const coded = (await within(flight.result, unhurried)) as Coded | undefined
-    const value = coded && (await bounded(core, core.values.decode(coded, storedKey), unhurried))
-    if (!coded || !schema || flight.request.settings.schema === schema) return value
-    return (await conformLoaded(schema, value)) as unknown
-  } finally {
-    leave(flight)
-  }
+  const { schema } = caller.settings
+  const flight = beginPastDeadline(first, unsharedRequest(caller, caller.startsAtArrival))
+  const value = await resultOf(flight, { ...caller.limit, deadline: NEVER })
+  if (value === undefined || !schema || flight.request.settings.schema === schema) return value
+  return conformLoaded(schema, value)
 }

@@ -31,7 +31,7 @@ export interface TagsPart {
 /** The tags of a loaded value. */
 export interface LoadedTags {
   /** By tag, the versions that were captured before the loader ran. */
-  readonly captured: ReadonlyMap<string, string> | undefined
+  readonly captured: ReadonlyMap<string, string>
   readonly callTags: readonly string[]
   readonly loaderTags: readonly string[]
   /** The block of the previous entry, if the loader kept its value; `''`: it returned another value. */

@@ -22,7 +22,9 @@ export interface CacheEntry<T, R extends Results = 'mutable'> {
 
 /** Counts since the cache was made. Calls through a view count for its cache. */
 export interface CacheStats {
+  /** Reads that found a fresh value. Each read of a key counts once, as a hit or as a miss. */
   readonly hits: number
+  /** Reads that found none, also where they then got the value of another caller's load. */
   readonly misses: number
   /** Stale values served. */
   readonly stale: number

@@ -10,7 +10,7 @@ export const mutants: readonly Mutant[] = [
   stored('and the marks of its caller only', 'asked.includes(text[1] as string, 17)', 'true', [
     'codec/another-mark.test.ts',
   ]),
-  unread('what an unread step finds is judged by its mark', 'core.marks.includes(mark) && ', '', [
+  unread('what an unread step finds is judged by its mark', 'core.values.marks.includes(mark) && ', '', [
     'codec/another-mark.test.ts',
   ]),
   unread(
@@ -30,7 +30,7 @@ export const mutants: readonly Mutant[] = [
   entries(
     'an unread add judges nothing that is live',
     "limit, deadId: '='",
-    "limit, deadId: '=' + generation + core.marks",
+    "limit, deadId: '=' + generation + core.values.marks",
   ),
   entries(
     'a value of an ended generation is not taken',

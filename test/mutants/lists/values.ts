@@ -19,7 +19,8 @@ export const mutants: readonly Mutant[] = [
   plainKind('a class over Array is none', "isRoot(getPrototypeOf(base))) ? 'array'", "true) ? 'array'"),
   plainKind('the prototype of arrays is an array', '(Array.isArray(base) && isRoot', '(base && isRoot'),
   kind('a class over bytes is none', 'base === bytesBase || isRoot', 'true || isRoot'),
-  kind('a class over Map, Set or Date is none', 'if (!isRoot(next)) return undefined', ''),
+  kind('a class over Map, Set or Date is none', 'if (!isRoot(next) && base !== Date.prototype) return undefined', ''),
+  kind('a Date of fake timers is one', ' && base !== Date.prototype', ''),
   kind('a class over Buffer is none', "hasOwn(made, 'isBuffer') && ", ''),
   kind('Buffers are bytes', ' || isBuffer(value, base)', ''),
   kind('bytes of another realm are bytes', 'isRoot(getPrototypeOf(next))', 'false'),
@@ -84,9 +85,9 @@ export const mutants: readonly Mutant[] = [
   compressed('what would not be inflated is not compressed', ' || bytes.length > maxBytes', ''),
   compressed('what is wrapped is a codec', 'checkCodec(codec)', ''),
   encrypted('an id comes once', 'keys.size < (options.keys?.length ?? 0)', 'false'),
-  judge('what another codec has written is absent', '!marks.includes(entry.mark)', 'false'),
+  judge('what another codec has written is absent', '!values.marks.includes(entry.mark)', 'false'),
   // Without this guard, loads of such a key would ask for ever. So one test of `add` is named.
-  judge('and free for add', "stands === 'valid' && !isForeign ?", "stands === 'valid' ?", [
+  judge('and free for add', "validity === 'valid' && !isForeign ?", "validity === 'valid' ?", [
     'codec/another-mark.test.ts > add takes its place, once',
   ]),
   judge('it is reported where it would count', 'foreign: isLive || isStale', 'foreign: true'),

@@ -85,7 +85,11 @@ export const mutants: readonly Mutant[] = [
     'core.versions.renew(space, [...tags.keys()], commandCall(core), decisions.life.lifeMs).catch(nothing)',
     '',
   ),
-  entries('touch renews its tags', 'await renewTags(view, touching, names, { lifeMs, limit })', 'await touching'),
+  entries(
+    'touch renews its tags',
+    'await renewTags(view, touchStep(to, id), names, { lifeMs, limit })',
+    'await touchStep(to, id)',
+  ),
   stored(
     'touch extends what it has found',
     "const meansLive = verb === 'take' || verb === 'touch'",

@@ -77,6 +77,36 @@ describe('a reader whose clock is behind, with a near tier and without grace', (
   })
 })
 
+describe('a clock that is set back by an hour', () => {
+  const SET_BACK_MS = 3_600_000
+  it('ends the backoff of a load that had failed', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const cache = createCache({ store: memoryStore(), ttl: '1m', grace: '1d', backoff: '10s' })
+    await cache.set('k', 'old')
+    await cache.expire('k')
+    expect(await cache.getOrSet('k', down)).toBe('old')
+    vi.setSystemTime(Date.now() - SET_BACK_MS)
+    expect(await cache.getOrSet('k', () => 'new')).toBe('new')
+  })
+  it('while a loader runs makes no tag known that was first seen after it began', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const now = Date.now()
+    const store = memoryStore({ now: () => now })
+    const [here, there] = [createCache({ store, ttl: '1d' }), createCache({ store, ttl: '1d' })]
+    const value = here.getOrSet('k', async ({ setTags }) => {
+      vi.setSystemTime(Date.now() - SET_BACK_MS)
+      await there.invalidateTags(['t'])
+      await there.set('other', 1, { tags: ['t'] })
+      expect(await here.get('other')).toBe(1)
+      setTags(['t'])
+      return 'read before the tag was invalidated'
+    })
+    expect(await value).toBe('read before the tag was invalidated')
+    await here.flush()
+    expect(await here.get('k')).toBeUndefined()
+  })
+})
+
 describe('the store’s clock as it is estimated', () => {
   it('is this machine’s until a reply shows that it is not', () => {
     const clock = createStoreClock()

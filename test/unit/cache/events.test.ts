@@ -17,6 +17,26 @@ function open(options: object = {}, kind: (typeof kinds)[number] = 'entry', stor
   return { cache, events }
 }
 
+describe('a call', () => {
+  it('that waits for the load of another process counts once, as a miss', async () => {
+    const store = memoryStore()
+    const { cache, events } = open({}, 'entry', store)
+    const other = createCache({ store, ttl: '1m' })
+    const [begun, door] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const loading = other.getOrSet('k', async () => {
+      begun.resolve()
+      await door.promise
+      return 1
+    })
+    await begun.promise
+    const waiting = cache.getOrSet('k', () => 2)
+    setTimeout(door.resolve, 10)
+    expect([await loading, await waiting]).toEqual([1, 1])
+    expect(events.map(({ type }) => type)).toEqual(['miss'])
+    expect(cache.stats()).toMatchObject({ hits: 0, misses: 1, loads: 0 })
+  })
+})
+
 describe.each(kinds)('an event (%s)', (kind) => {
   it('has the name of its wrap or define, and none for a call by key', async () => {
     const { cache, events } = open({}, kind)

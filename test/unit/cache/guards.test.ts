@@ -531,6 +531,19 @@ describe('a tag that a loader names', () => {
     await here.flush()
     expect(await here.get('k')).toBe('v')
   })
+  it('is known if it was seen before the loader began, also where it is read again meanwhile', async () => {
+    const { here } = two()
+    await here.set('other', 1, { ttl: '1m', tags: ['t'] })
+    await here.get('other')
+    const load = async ({ setTags }: { setTags(tags: readonly string[]): void }): Promise<string> => {
+      expect(await here.get('other', { tags: ['t'] })).toBe(1)
+      setTags(['t'])
+      return 'v'
+    }
+    expect(await here.getOrSet('k', load, { ttl: '1m' })).toBe('v')
+    await here.flush()
+    expect(await here.get('k')).toBe('v')
+  })
 })
 
 describe('a read that waits for the write of what was just loaded', () => {

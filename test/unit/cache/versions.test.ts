@@ -374,7 +374,7 @@ describe('a tag lives as long as what bears it', () => {
 
 describe('what is remembered of a version', () => {
   it('is nothing that was read before it was forgotten', () => {
-    const versions = createVersions(memoryStore().run)
+    const versions = createVersions(memoryStore().run, { starts: 0 })
     const key = generationKey('hither')
     const [old, current] = ['a'.repeat(16), 'b'.repeat(16)]
     const sentIn = versions.epoch
@@ -387,7 +387,7 @@ describe('what is remembered of a version', () => {
     expect(versions.recall(key)).toBe(current)
   })
   it('is what a read from before shows as well, and not once the two differ', () => {
-    const versions = createVersions(memoryStore().run)
+    const versions = createVersions(memoryStore().run, { starts: 0 })
     const key = generationKey('hither')
     const [old, current] = ['a'.repeat(16), 'b'.repeat(16)]
     const sentIn = versions.epoch

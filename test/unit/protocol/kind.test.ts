@@ -1,5 +1,5 @@
 import { createContext, runInContext } from 'node:vm'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { decodeJson, encodeJson } from '../../../src/protocol/codec.ts'
 
 /** A value made by the built-ins of another realm, like the values of a Jest test. */
@@ -8,6 +8,20 @@ const again = (value: unknown): unknown => {
   const { payload, mark } = encodeJson(value)
   return decodeJson(payload, mark)
 }
+
+describe('a Date of fake timers', () => {
+  it('is stored as any other', () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 5 })
+    try {
+      expect(Object.getPrototypeOf(Date.prototype)).not.toBe(Object.prototype)
+      expect(encodeJson({ at: new Date() })).toEqual({ payload: '{"at":{"$":"d","v":5}}', mark: 'r' })
+      expect(() => encodeJson(new (class Day extends Date {})(0))).toThrow('Day, an instance of a class')
+    } finally {
+      vi.useRealTimers()
+    }
+    expect(again(new Date(5))).toStrictEqual(new Date(5))
+  })
+})
 
 describe('a value of another realm', () => {
   it.each<[string, unknown]>([
