@@ -52,7 +52,8 @@ export function memcachedStore(options: MemcachedStoreOptions): MemcachedStore {
    */
   let shared: CallLimits | undefined
   /** Throws the signal's reason, or `TIMEOUT` past the deadline. */
-  const limitsOf = ({ deadline, signal }: Call = {}): CallLimits => {
+  const limitsOf = (call?: Call): CallLimits => {
+    const { deadline, signal } = call ?? {}
     checkSignal(signal)
     if (deadline !== undefined || signal || REQUEST_SCOPED) {
       const at = now()

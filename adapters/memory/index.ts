@@ -3,7 +3,7 @@ import { HitherError } from '../../src/errors.ts'
 import { checkFunction, checkNames, checkSignal, checkWhole, ownOf } from '../../src/protocol/arguments.ts'
 import type { Arg, Operation, Reply } from '../../src/protocol/operation.ts'
 import { utf8Length } from '../../src/protocol/text.ts'
-import { elapsedMs, now as wallClock } from '../../src/runtime/clock.ts'
+import { elapsedMs, NEVER, now as wallClock } from '../../src/runtime/clock.ts'
 import { passed } from '../../src/runtime/deadline.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../../src/store/checks.ts'
 import type { AtomicStore, Call, StoreTraits } from '../../src/store/store.ts'
@@ -111,7 +111,7 @@ export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
   const enter = (call: Call | undefined): void => {
     checkSignal(call?.signal)
     if (closed) throw new HitherError('CLOSED', 'the store is closed')
-    if (call?.deadline !== undefined && !(call.deadline > wallClock())) throw passed()
+    if (call && !((call.deadline ?? NEVER) > wallClock())) throw passed()
   }
 
   return {

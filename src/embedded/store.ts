@@ -2,7 +2,7 @@ import { entryTable } from '../cache/steps/entry.ts'
 import { HitherError, StoreRejectedError } from '../errors.ts'
 import { checkSignal } from '../protocol/arguments.ts'
 import type { Arg, Operation, Reply as OperationReply } from '../protocol/operation.ts'
-import { now } from '../runtime/clock.ts'
+import { NEVER, now } from '../runtime/clock.ts'
 import type { Call } from '../store/call.ts'
 import { checkArgs, checkKey, checkKeys, checkTtl, checkValue } from '../store/checks.ts'
 import type { CommandStore, StoreTraits } from '../store/store.ts'
@@ -39,7 +39,7 @@ export function storeOver(engine: Engine, options: EngineStoreOptions = {}): Com
   const enter = (call: Call | undefined): void => {
     checkSignal(call?.signal)
     if (closed) throw new HitherError('CLOSED', 'the store is closed')
-    if (call?.deadline !== undefined && !(call.deadline > now())) {
+    if (call && !((call.deadline ?? NEVER) > now())) {
       throw new HitherError('TIMEOUT', 'the deadline had passed before the call', { retryable: true })
     }
     engine.nowMs = engine.clock()

@@ -1,7 +1,7 @@
 import { HitherError, StoreRejectedError } from '../errors.ts'
 import { checkSignal } from '../protocol/arguments.ts'
 import { onAbort } from '../runtime/abort.ts'
-import { now, setDeadline } from '../runtime/clock.ts'
+import { NEVER, now, setDeadline } from '../runtime/clock.ts'
 import type { Call } from '../store/call.ts'
 import { type Command, type Exclusive, ReplyError, type Transport, type Wire } from '../store/transport.ts'
 import { fromBytes, fromText } from './bytes.ts'
@@ -71,7 +71,7 @@ const storeClosed = (maybeExecuted = false): HitherError =>
 
 const check = (call: Call | undefined): void => {
   checkSignal(call?.signal)
-  if (call?.deadline !== undefined && !(call.deadline > now())) {
+  if (call && !((call.deadline ?? NEVER) > now())) {
     throw new HitherError('TIMEOUT', 'the deadline had passed before the call', { retryable: true })
   }
 }

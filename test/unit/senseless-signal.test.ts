@@ -38,6 +38,14 @@ describe.each(stores)('a signal of a call that is none, over $name', (store) => 
   })
 })
 
+const atOnce = stores.filter(({ name }) => /memory|embedded|memcached/.test(name))
+it.each(atOnce)('a limit of a call that is null is none, over $name', async (store) => {
+  // Without a server, Memcached rejects every call with the same code.
+  const outcome = (call: unknown) => store.get('a', call as never).catch((error) => error.code)
+  const usual = await outcome(undefined)
+  for (const call of [null, { deadline: null }, { signal: null }]) expect(await outcome(call)).toBe(usual)
+})
+
 it('is refused by structures, also where a call waits or is one of a transaction', async () => {
   const space = { store: embeddedStore() }
   const call = { signal: 'x' as unknown as AbortSignal }

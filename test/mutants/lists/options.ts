@@ -34,6 +34,9 @@ const memcached = of('adapters/memcached/index.ts', SIGNALS)
 const nats = of('adapters/nats/index.ts', SIGNALS)
 
 export const mutants: readonly Mutant[] = [
+  memory('a deadline that is null is none, in memory', '(call.deadline ?? NEVER)', '(call.deadline as number)'),
+  overEngine('a deadline that is null is none, in the engine', '(call.deadline ?? NEVER)', '(call.deadline as number)'),
+  memcached('a call that is null has no limits', '} = call ?? {}', '} = call as Call'),
   broken('a store that hangs ends its calls', 'limits?.deadline ?? now() + timeoutMs', 'limits?.deadline ?? NEVER'),
   broken('how long it hangs is a time', "  checkWhole(timeoutMs, 'timeoutMs', 1)\n", ''),
   tick('a signal of a call over commands is one', '        checkSignal(signal)\n', ''),
