@@ -1,4 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
+import { connectHint } from '../../src/store/connect-hint.ts'
 import { ReplyError } from '../../src/store/transport.ts'
 
 /** Messages of ioredis for a command that it did not write. */
@@ -49,7 +50,9 @@ export function lost(error: unknown, sent: boolean, status: string, secure = fal
   const reason = typeof code === 'string' ? code : `client status: ${status}`
   const isPlainText = /WRONG_VERSION_NUMBER|PACKET_LENGTH/.test(reason)
   const hint = secure || reason === 'ERR_TLS_CERT_ALTNAME_INVALID' ? NAMES : ''
-  const mend = isPlainText ? NO_TLS : `check that the server runs and host and port are right${hint}`
+  const mend = isPlainText
+    ? NO_TLS
+    : `${connectHint(reason) ?? 'check that the server runs and host and port are right'}${hint}`
   return new HitherError(
     'STORE_UNAVAILABLE',
     maybeExecuted ? `the connection ended before the reply (${reason})` : `not connected (${reason}): ${mend}`,

@@ -2,6 +2,7 @@ import { openSocket } from '#socket'
 import { HitherError } from '../../src/errors.ts'
 import { firedAt, NEVER, now, setDeadline, setQuietTimer } from '../../src/runtime/clock.ts'
 import { soon } from '../../src/runtime/per-tick.ts'
+import { connectHint } from '../../src/store/connect-hint.ts'
 import { loginOf, type MemcachedAddress } from './address.ts'
 import { createPipeline } from './pipeline.ts'
 import { createReplyReader } from './replies.ts'
@@ -140,7 +141,8 @@ export function openConnection(
       onEnd(cause) {
         const { code, name } = (cause ?? {}) as { readonly code?: string; readonly name?: string }
         const what = on.state === 'opening' ? 'not connected' : 'the connection ended'
-        finish(unavailable(`${what} (${code ?? name ?? 'closed by the server'})`, cause))
+        const hint = connectHint(code ?? '')
+        finish(unavailable(`${what} (${code ?? name ?? 'closed by the server'})${hint ? `: ${hint}` : ''}`, cause))
       },
     },
   )

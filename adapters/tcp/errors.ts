@@ -1,4 +1,5 @@
 import { HitherError } from '../../src/errors.ts'
+import { connectHint } from '../../src/store/connect-hint.ts'
 import { ReplyError } from '../../src/store/transport.ts'
 
 export function fault(code: 'STORE_UNAVAILABLE' | 'BAD_REPLY', message: string, cause?: unknown): HitherError {
@@ -14,11 +15,7 @@ export function tooLarge(bytes: number): ReplyError {
 export function unreached(what: string, reason: string, cause?: unknown): HitherError {
   const mend = /WRONG_VERSION_NUMBER|PACKET_LENGTH/.test(reason)
     ? 'is it TLS? redis:// is for a server without'
-    : /ALERT_.*(CERT|UNKNOWN_CA)/.test(reason)
-      ? 'check tls.cert and tls.key'
-      : /CERT|SIGNATURE/.test(reason)
-        ? 'check tls.ca, tls.servername and the certificate'
-        : 'check that the server runs and host and port are right'
+    : (connectHint(reason) ?? 'check that the server runs and host and port are right')
   return fault('STORE_UNAVAILABLE', `${what} (${reason}): ${mend}`, cause)
 }
 

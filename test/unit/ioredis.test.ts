@@ -5,6 +5,7 @@ import { Cluster, Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
 import { Redis as Valkey } from 'iovalkey'
 import { afterEach, describe, expect, it } from 'vitest'
+import { lost } from '../../adapters/ioredis/errors.ts'
 import { connect, type IoredisLike, ioredisStore, ioredisTransport } from '../../adapters/ioredis/index.ts'
 import { ask, startServer } from '../../scripts/servers.ts'
 import { slotOf } from '../../src/store/hash-slot.ts'
@@ -429,6 +430,14 @@ async function until(done: () => boolean): Promise<void> {
   for (let i = 0; i < 200 && !done(); i++) await new Promise((next) => setTimeout(next, 10))
   expect(done()).toBe(true)
 }
+
+it.each([
+  ['CERT_HAS_EXPIRED', 'check tls.ca'],
+  ['EMFILE', 'ulimit -n'],
+  ['ECONNREFUSED', 'host and port'],
+])('says what to look at where a connection fails: %s', (code, what) => {
+  expect(lost(Object.assign(new Error(), { code }), false, 'reconnecting').message).toContain(what)
+})
 
 describe('a server without TLS that is called by TLS', () => {
   it('is asked about, where it greets in plain text', async () => {

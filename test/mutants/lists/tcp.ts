@@ -27,6 +27,11 @@ export const mutants: readonly Mutant[] = [
     'if (true) return',
   ),
   of('src/store/unopened-socket.ts', UNIT)('nor is a wrong PFX file', ' && cause instanceof TypeError', ''),
+  of('src/store/connect-hint.ts', ['tcp/guards.test.ts'])(
+    'files that ran out are no server that is down',
+    'if (/^E[MN]FILE/.test(code))',
+    'if (!code)',
+  ),
   of('adapters/tcp/errors.ts', UNIT)(
     'a refused password is one, though the connection ends',
     '/^(NOAUTH|WRONGPASS)$/.test(word) || ',

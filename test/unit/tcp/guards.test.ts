@@ -401,6 +401,7 @@ it.each([
   ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'tls.cert'],
   ['ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', 'tls.cert'],
   ['SELF_SIGNED_CERT_IN_CHAIN', 'tls.ca'],
+  ['EMFILE', 'ulimit -n'],
   ['ECONNREFUSED', 'host and port'],
 ])('says what to look at where a connection fails: %s', (reason, what) => {
   expect(unreached('not connected', reason).message).toContain(what)
