@@ -58,7 +58,7 @@ const onlyNode = [
   'test/unit/protocol/kind.test.ts',
   'test/unit/near/weight.test.ts',
   'test/unit/leases-heap.test.ts',
-  'test/unit/cache/bounds.test.ts',
+  'test/unit/cache/{bounds,fake-timers}.test.ts',
   'test/unit/embedded/{bounds,script-errors}.test.ts',
   'test/unit/lock/crowd.test.ts',
   'test/unit/http/{abandoned,differential}.test.ts',

@@ -38,7 +38,7 @@ const entries: readonly Entry[] = [
     name: 'createCache + memoryStore',
     takes: { ...cache, 'adapters/memory/index.ts': 'memoryStore' },
     target: 5000,
-    budget: 33_740,
+    budget: 33_780,
   },
   { name: 'mini + upstashStore', takes: { ...mini, ...upstash }, target: 13_000, budget: 32_130 },
   {
@@ -180,7 +180,7 @@ const entries: readonly Entry[] = [
     budget: 7_780,
   },
   { name: 'hither/channel on top of core', takes: { 'src/channel/index.ts': '*' }, onTop: true, budget: 2_734 },
-  { name: 'createCache', takes: cache, budget: 32_330 },
+  { name: 'createCache', takes: cache, budget: 32_340 },
   { name: 'upstashStore', takes: upstash },
   { name: 'for comparison: @upstash/redis', takes: { 'node_modules/@upstash/redis/nodejs.mjs': 'Redis' } },
 ]

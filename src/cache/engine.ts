@@ -62,7 +62,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
     loadDefaults: options as CacheOptions,
     background,
     versions: createVersions(
-      (operation, key, args, call) => runOperation(calls, { operation, key, args }, call ?? {}),
+      (operation, key, args, call) => runOperation(calls, { operation, key, args }, call),
       flights,
     ),
     clock: createStoreClock(),

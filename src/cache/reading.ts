@@ -107,17 +107,16 @@ async function settle(view: View, pending: PendingReads, liveId: string, again?:
   const generation = stored?.length === NONE.length && isVersion(stored) ? stored : undefined
   const entry = parseText(core, own)
   const hasValue = entry && entry.mark !== NO_VALUE
+  const block = hasValue && entry.generation === generation ? entry.tags : ''
   let tags: ReadonlyMap<string, string | undefined> = NO_TAGS
-  if (pending.tags.size > 0 || (hasValue && entry.tags && entry.generation === generation)) {
+  if (pending.tags.size > 0 || block) {
     const all = new Map<string, string | undefined>()
     for (const [name, reading] of pending.tags) all.set(name, await reading)
     const read = async (name: string): Promise<void> => {
       all.set(name, await readVersion(core, space.tag(name)))
     }
-    const missing: Promise<void>[] = []
-    if (hasValue && entry.generation === generation)
-      for (const name of core.tags.parse(entry.tags).keys()) if (name && !all.has(name)) missing.push(read(name))
-    if (missing.length > 0) await Promise.all(missing)
+    const missing = [...core.tags.parse(block).keys()].filter((name) => name && !all.has(name))
+    if (missing.length > 0) await Promise.all(missing.map(read))
     tags = all
   }
   const verdict = judge(entry, { generation, versions: tags, liveId }, core)

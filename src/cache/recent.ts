@@ -25,7 +25,7 @@ export function createRecent<T>(): Recent<T> {
       const untilMs = sinceMs + forMs
       const known = kept.get(key)
       // Many callers may set the same at the same instant: the first has done it.
-      if (known?.untilMs === untilMs && known.sinceMs === sinceMs && known.value === value) return
+      if (known?.untilMs === untilMs && known.value === value) return
       kept.delete(key)
       if (kept.size >= MAX_KEPT) kept.delete(kept.keys().next().value as string)
       kept.set(key, { value, sinceMs, untilMs })

@@ -1,8 +1,9 @@
 import { NONE } from '../protocol/entry.ts'
+import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { NEVER } from '../runtime/clock.ts'
 import { perTick } from '../runtime/per-tick.ts'
 import { randomId } from '../runtime/random.ts'
-import type { AtomicStore, Call } from '../store/store.ts'
+import type { Call } from '../store/store.ts'
 import { createRecent } from './recent.ts'
 import { captureVersion, isVersion } from './steps/versions.ts'
 
@@ -78,7 +79,15 @@ interface Seen {
   readonly starts: number
 }
 
-export function createVersions(run: AtomicStore['run'], loaders: { readonly starts: number }): VersionMemory {
+/** Runs an operation as a store does; its caller passes the limits. */
+type Run = <A extends readonly Arg[], R extends Reply>(
+  op: Operation<A, R>,
+  key: string,
+  args: A,
+  call: Call,
+) => Promise<R>
+
+export function createVersions(run: Run, loaders: { readonly starts: number }): VersionMemory {
   const seen = createRecent<Seen>()
   /** Requests of this run of microtasks, which callers share. */
   const asked = perTick<{ readonly lifeMs: number; readonly version: Promise<string | null> }>()

@@ -324,11 +324,7 @@ export const mutants: readonly Mutant[] = [
     ['cache/near.test.ts'],
   ),
   judge('an entry of another generation is dead', 'entry.generation === generation ? tags.judge', 'true ? tags.judge'),
-  reading(
-    'tags that the entry bears are read',
-    'if (name && !all.has(name)) missing.push(read(name))',
-    'if (!all.has(name)) all.set(name, borne.get(name))',
-  ),
+  reading('tags that the entry bears are read', '.filter((name) => name && !all.has(name))', '.filter(() => false)'),
   judge(
     'what is not valid is dead',
     "validity === 'valid' && !isForeign ? ''",
