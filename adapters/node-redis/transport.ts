@@ -161,7 +161,7 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
 }
 
 /** Rejects at the limit of the call, for what no store above watches: all but the commands that a store sends in batches. */
-export async function inTime<T>(call: Call | undefined, maybeExecuted: boolean, run: () => Promise<T>): Promise<T> {
+async function inTime<T>(call: Call | undefined, maybeExecuted: boolean, run: () => Promise<T>): Promise<T> {
   const limit = limitOf(call)
   checkLimit(limit)
   return new Promise((resolve, reject) => {
