@@ -10,7 +10,7 @@ import { createScriptGuard } from '../../src/store/script-guard.ts'
 import type { Call, CommandStore, StoreEvent } from '../../src/store/store.ts'
 import { waitOn } from '../../src/store/wait-on.ts'
 import { type NodeRedisLike, serversOf } from './peer.ts'
-import { inTime, type NodeRedisTransport, nodeRedisTransport } from './transport.ts'
+import { limited, type NodeRedisTransport, unlimitedTransport } from './transport.ts'
 
 export type { NodeRedisLike } from './peer.ts'
 export { type NodeRedisTransport, nodeRedisTransport } from './transport.ts'
@@ -36,14 +36,14 @@ export function nodeRedisStore(client: NodeRedisLike, options: NodeRedisStoreOpt
   checkNames('nodeRedisStore', options, ['maxKeyBytes', 'maxValueBytes', 'timeoutMs', 'onEvent'])
   checkLimits(options)
   const { maxKeyBytes = 1024, maxValueBytes = 8 * 1024 * 1024, timeoutMs, onEvent } = options
-  const transport = nodeRedisTransport(client)
+  const transport = unlimitedTransport(client)
+  const raw = limited(transport)
   const { isCluster } = serversOf(client)
   const openOwn = (): Lendable => lendableOf(transport)
   const pool = isCluster ? undefined : createExclusivePool(openOwn)
   const waiting = isCluster ? undefined : createExclusivePool(openOwn, MAX_WAITING)
   const acquire = pool?.acquire ?? transport.exclusive
   const guard = createScriptGuard(transport.send, acquire)
-  const send: NodeRedisTransport['send'] = (command, call) => inTime(call, true, () => transport.send(command, call))
   const store = createCommandStore({
     name: 'node-redis',
     traits: { shared: true, ttlStepMs: 1, maxKeyBytes, maxValueBytes, clock: 'server', consistency: 'strong' },
@@ -57,10 +57,10 @@ export function nodeRedisStore(client: NodeRedisLike, options: NodeRedisStoreOpt
   })
   return {
     ...withWatch(store, { acquire, timeoutMs, table: entryTable, guard, onEvent }),
-    transport: pool && waiting ? { ...transport, exclusive: pool.acquire, wait: waitOn(waiting.acquire) } : transport,
+    transport: pool && waiting ? { ...raw, exclusive: pool.acquire, wait: waitOn(waiting.acquire) } : raw,
     scan: (pattern, call) => transport.scan(pattern, call, timeoutMs),
     subscribe: transport.subscribe,
-    publish: (channel, message, call) => publish(timed(send, timeoutMs), channel, message, call),
+    publish: (channel, message, call) => publish(timed(raw.send, timeoutMs), channel, message, call),
     async close() {
       // Also ends the connections that were opened beside the client.
       await store.close()

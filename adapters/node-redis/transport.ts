@@ -41,6 +41,20 @@ export interface NodeRedisTransport extends Transport {
  * run when nobody waits for them any more.
  */
 export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport {
+  return limited(unlimitedTransport(borrowed))
+}
+
+/** The same transport. A command of its own ends at the limits of its call, since the client itself would wait without end. */
+export function limited(transport: NodeRedisTransport): NodeRedisTransport {
+  return {
+    ...transport,
+    send: (command, call) => inTime(call, true, () => transport.send(command, call)),
+    sendMany: (commands, call) => inTime(call, true, () => transport.sendMany(commands, call)),
+  }
+}
+
+/** The transport of a store, which itself ends the calls that it sends together. */
+export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport {
   const servers = serversOf(borrowed)
   let closed = false
   const own = new Map<Peer, AbortController>()
@@ -152,7 +166,7 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
 }
 
 /** Rejects at the limit of the call, for what no store above watches: all but the commands that a store sends in batches. */
-export async function inTime<T>(call: Call | undefined, maybeExecuted: boolean, run: () => Promise<T>): Promise<T> {
+async function inTime<T>(call: Call | undefined, maybeExecuted: boolean, run: () => Promise<T>): Promise<T> {
   const limit = limitOf(call)
   checkLimit(limit)
   return new Promise((resolve, reject) => {

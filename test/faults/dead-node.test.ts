@@ -23,7 +23,7 @@ describe.each(['Cluster', 'own Cluster', 'node-redis Cluster'] as const)('a dead
     for (let round = 0; round < 20; round++) {
       await way.nodes[2]?.refuse()
       // Until the client notices that the node is down, its writes may have run.
-      await pause(20)
+      await pause(50)
       const results = await Promise.allSettled(keys.map((key) => store.run(testCounter, key, [1, 60_000])))
       results.forEach((result, i) => {
         const key = keys[i] as string
@@ -44,7 +44,7 @@ describe.each(['Cluster', 'own Cluster', 'node-redis Cluster'] as const)('a dead
   it('says that a delete of several keys may have run where a part of it has', async () => {
     await Promise.all(keys.map((key) => way.direct.set(key, 'x')))
     await way.nodes[2]?.refuse()
-    await pause(20)
+    await pause(50)
     const error = { code: 'STORE_UNAVAILABLE', retryable: true }
     await expect(store.delete(keys)).rejects.toMatchObject({ ...error, maybeExecuted: true })
     await expect(store.delete(keys.filter(isDead))).rejects.toMatchObject({ ...error, maybeExecuted: false })
@@ -55,7 +55,7 @@ describe.each(['Cluster', 'own Cluster', 'node-redis Cluster'] as const)('a dead
 
   it('makes a batch of the transport say that it may have run where a part of it was sent', async () => {
     await way.nodes[2]?.refuse()
-    await pause(20)
+    await pause(50)
     const fresh = keys.map((key) => `{${key}}fresh`)
     const sending = store.transport.sendMany(fresh.map((key) => ({ args: ['INCR', key], effect: 'once' })))
     await expect(sending).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: true })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { nodeRedisStore, nodeRedisTransport } from '../../adapters/node-redis/index.ts'
+import type { Call } from '../../src/store/call.ts'
 import type { Exclusive } from '../../src/store/transport.ts'
 
 interface Duplicate {
@@ -110,6 +111,19 @@ describe('a connection beside the client of node-redis', () => {
     const left = transport.transaction([command], { signal: leaving.signal })
     leaving.abort('left')
     await expect(left).rejects.toBe('left')
+  })
+  it('a command of the transport ends at its deadline, and when the caller leaves', async () => {
+    const { transport, store } = played(never, never)
+    const command = { args: ['GET', 'k'], effect: 'read' } as const
+    for (const { send, sendMany } of [transport, store.transport as typeof transport]) {
+      for (const go of [(call: Call) => send(command, call), (call: Call) => sendMany([command, command], call)]) {
+        await expect(go({ deadline: Date.now() + 20 })).rejects.toMatchObject({ code: 'TIMEOUT', maybeExecuted: true })
+        const leaving = new AbortController()
+        const left = go({ signal: leaving.signal })
+        leaving.abort('left')
+        await expect(left).rejects.toBe('left')
+      }
+    }
   })
   it('that could not be opened has run nothing', async () => {
     const { transport } = played(async () => Promise.reject(new Error('refused')))

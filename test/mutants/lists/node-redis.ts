@@ -6,6 +6,16 @@ const store = of('adapters/node-redis/index.ts', ['node-redis.test.ts'])
 const own = of('adapters/ioredis/index.ts', ['ioredis-watch.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  transport(
+    'a command of the transport ends in time',
+    'send: (command, call) => inTime(call, true, () => transport.send(command, call)),',
+    'send: transport.send,',
+  ),
+  transport(
+    'and so does a batch',
+    'sendMany: (commands, call) => inTime(call, true, () => transport.sendMany(commands, call)),',
+    'sendMany: transport.sendMany,',
+  ),
   store('a node that is down fails its own calls alone', '    sendEach: transport.sendEach,\n', ''),
   transport('of a batch on a Cluster another part may have run', 'servers.isCluster && commands[1] ?', 'false ?'),
   transport('a command that was alone has not', ' && commands[1] ?', ' ?'),

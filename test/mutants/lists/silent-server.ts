@@ -19,11 +19,7 @@ export const mutants: readonly Mutant[] = [
   ioredis('publish ends in time, over ioredis', 'timed(transport.send, timeoutMs)', 'transport.send'),
   ioredisTransport('a scan ends in time, over ioredis', 'timed(ask, timeoutMs)', 'ask'),
   ioredisTransport('the signal of a scan is one, over ioredis', '    checkSignal(call?.signal)\n', ''),
-  nodeRedis(
-    'publish ends in time, over node-redis',
-    'inTime(call, true, () => transport.send(command, call))',
-    'transport.send(command, call)',
-  ),
+  nodeRedis('publish ends in time, over node-redis', 'timed(raw.send, timeoutMs)', 'transport.send'),
   tcpTransport(
     'a scan ends in time, where the nodes are not known',
     'router.primaries(withDeadline(call, timeoutMs))',
