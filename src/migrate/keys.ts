@@ -1,4 +1,4 @@
-import { HitherError, StoreRejectedError } from '../errors.ts'
+import { HitherError, isHitherError, StoreRejectedError } from '../errors.ts'
 import { randomId } from '../runtime/random.ts'
 import type { Store } from '../store/store.ts'
 import type { ReplyError, Transport } from '../store/transport.ts'
@@ -38,18 +38,20 @@ const MARK_MS = 60_000
 
 /**
  * Whether what is written to `to` can be read from `from`: two names of one server, or REST before it. Such a copy would write
- * older values over newer ones, and delete those that `to` takes for too large. A store that refuses the mark counts as another
- * place. NATS lists a mark for a second after its deletion, so marks are no keys to copy.
+ * older values over newer ones, and delete those that `to` takes for too large. Where a mark may be neither written nor read, the
+ * two count as different places; any other error rejects, since it says nothing. NATS lists a mark for a second after its
+ * deletion, so marks are no keys to copy.
  */
 export async function isOnePlace(from: Store, to: Store, namespace?: string): Promise<boolean> {
   const mark = `${namespace === undefined ? '' : `${namespace}:`}hither-migrate:${randomId()}`
   try {
     await to.set(mark, mark, MARK_MS)
-    const isThere = (await from.get(mark)) === mark
-    await to.delete([mark])
-    return isThere
-  } catch {
-    return false
+    return (await from.get(mark)) === mark
+  } catch (error) {
+    if (isHitherError(error) && /^(UNAUTHORIZED|UNSUPPORTED)$/.test(error.code)) return false
+    throw error
+  } finally {
+    await to.delete([mark]).catch(() => {})
   }
 }
 

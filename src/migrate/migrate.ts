@@ -89,7 +89,8 @@ async function begin(from: AtomicStore, to: Store, options: MigrateOptions): Pro
   if (!keys && !from.scan && !from.transport)
     throw new HitherError('UNSUPPORTED', `${from.name} cannot list its keys: give them as keys`)
   await Promise.all([from.ready(), to.ready()])
-  if (await isOnePlace(from, to, namespace)) throw invalid('FROM and TO are one place, under two names')
+  options.signal?.throwIfAborted()
+  if (await isOnePlace(from, to, namespace)) throw invalid('from and to are one place, under two names')
   return {
     from,
     to,

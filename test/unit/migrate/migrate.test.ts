@@ -64,6 +64,49 @@ describe('migrate', () => {
     expect(await from.get('large')).toBe('x'.repeat(500))
   })
 
+  it('copies nothing while it cannot find out whether two stores are one place', async () => {
+    const from = memoryStore({ maxValueBytes: 1000 })
+    await from.set('large', 'x'.repeat(500))
+    const written: string[] = []
+    const failing = (error: unknown): AtomicStore =>
+      over(from, {
+        traits: { ...from.traits, maxValueBytes: 100 },
+        async set(key) {
+          written.push(key)
+          throw error
+        },
+      })
+    for (const code of ['STORE_UNAVAILABLE', 'TIMEOUT', 'STORE_REJECTED'] as const) {
+      const error = new HitherError(code, 'no')
+      await expect(migrate(from, failing(error), { keys: ['large'] })).rejects.toBe(error)
+    }
+    expect(await from.get('large')).toBe('x'.repeat(500))
+
+    written.length = 0
+    const aborted = { keys: ['large'], signal: AbortSignal.abort() }
+    await expect(migrate(from, failing(undefined), aborted)).rejects.toBe(aborted.signal.reason)
+    expect(written).toEqual([])
+  })
+
+  it('copies to a store where the user may not write the mark, and leaves none where it may not be read', async () => {
+    const denied = new HitherError('UNAUTHORIZED', 'no')
+    const [from, to] = [memoryStore(), memoryStore()]
+    await from.set('a', 'x')
+    let mark = ''
+    const set: AtomicStore['set'] = async (key, ...rest) => {
+      if (key !== 'a') throw denied
+      await to.set(key, ...rest)
+    }
+    expect(await migrate(from, over(to, { set }), { keys: ['a'] })).toMatchObject({ copied: 1 })
+    const get: AtomicStore['get'] = async (key) => {
+      mark = key
+      throw new HitherError('TIMEOUT', 'no')
+    }
+    await expect(migrate(over(from, { get }), to, { keys: ['a'] })).rejects.toMatchObject({ code: 'TIMEOUT' })
+    expect(mark).toMatch(/^hither-migrate:/)
+    expect(await to.get(mark)).toBeUndefined()
+  })
+
   it('keeps what the target has, where asked to', async () => {
     const [from, to] = [memoryStore(), memoryStore()]
     await Promise.all([from.set('a', 'new'), from.set('b', 'new'), to.set('a', 'old')])
@@ -151,7 +194,12 @@ describe('migrate', () => {
     expect(await migrate(from, flaky, { keys })).toMatchObject({ copied: 300 })
     expect(await to.getMany(keys)).toEqual(keys)
     const box: { text?: string } = {}
-    const dead = over(brokenStore('down'), { ready: async () => {} })
+    const down = brokenStore('down')
+    // Away after the mark that shows whether it is another place than `from`.
+    const dead = over(down, {
+      ready: async () => {},
+      set: async (key, ...rest) => (key.startsWith('k:') ? down.set(key, ...rest) : undefined),
+    })
     await expect(migrate(from, dead, { keys, patienceMs: 300, state: stateIn(box) })).rejects.toMatchObject({
       code: 'STORE_UNAVAILABLE',
     })
