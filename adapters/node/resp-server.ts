@@ -87,10 +87,11 @@ function serveSocket(engine: Engine, socket: Socket): () => void {
   return () => socket.destroy()
 }
 
-/** What the client sends is not read, so its end of the connection is not seen either. */
+/** What the client sends is dropped until it ends its side, at most `REFUSED_MS`. */
 function refuse(socket: Socket): void {
-  socket.on('error', () => {}).setTimeout(REFUSED_MS, () => socket.destroy())
-  socket.end('-ERR max number of clients reached\r\n')
+  const timer = setTimeout(() => socket.destroy(), REFUSED_MS)
+  socket.on('error', () => {}).once('close', () => clearTimeout(timer))
+  socket.resume().end('-ERR max number of clients reached\r\n')
 }
 
 /** Serves an engine to clients that speak RESP. Rejects when the port is not available. */

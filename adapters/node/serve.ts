@@ -62,7 +62,9 @@ export async function serve(gateway: Gateway, options: ServeOptions = {}): Promi
     { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, connectionsCheckingInterval: 2000, noDelay: true },
     (incoming, outgoing) => {
       // node:http also reads the requests of a connection that was refused. They must not run: the client may send them again.
-      if (!connections.has(incoming.socket)) return void incoming.resume()
+      // Nobody responds to them, so the connection is ended here.
+      const { socket } = incoming
+      if (!connections.has(socket)) return void incoming.resume().once('end', () => socket.destroySoon())
       respond(gateway, incoming, outgoing, state).catch(() => outgoing.destroy())
     },
   )

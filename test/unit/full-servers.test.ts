@@ -18,6 +18,8 @@ async function client(port: number, text = ''): Promise<Socket> {
   return socket
 }
 const PING = '*1\r\n$4\r\nPING\r\n'
+const REQUEST = 'GET /incr/n HTTP/1.1\r\nhost: h\r\n\r\n'
+const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
 
 describe('a gateway with as many connections as it takes', () => {
   it('runs nothing of a connection that it refuses, since the client may send it again', async () => {
@@ -28,21 +30,33 @@ describe('a gateway with as many connections as it takes', () => {
       { maxConnections: 1 },
     )
     closing.push(() => served.stop(0))
-    const request = 'GET /incr/n HTTP/1.1\r\nhost: h\r\n\r\n'
-    const first = await client(served.port, request)
+    const first = await client(served.port, REQUEST)
     expect(String(await once(first, 'data'))).toMatch(/^HTTP\/1.1 200 /)
-    const refused = await client(served.port, request)
+    const refused = await client(served.port, REQUEST)
     expect(String(await once(refused, 'data'))).toMatch(/^HTTP\/1.1 503 .*\r\nretry-after: 1\r\n/)
-    refused.write(request)
-    first.write(request)
+    refused.write(REQUEST)
+    first.write(REQUEST)
     expect(String(await once(first, 'data'))).toMatch(/^HTTP\/1.1 200 /)
     expect(runs).toBe(2)
+  })
+  it('keeps no socket of a client that it refused, and stops without it', async () => {
+    const handle = async () => ({ status: 200, headers: {}, body: '' })
+    const served = await serve(
+      Object.assign(async () => new Response(), { handle }),
+      { maxConnections: 1 },
+    )
+    closing.push(() => served.stop(0))
+    const first = await client(served.port, REQUEST)
+    await once(first, 'data')
+    const before = sockets()
+    const refused = await Promise.all(Array.from({ length: 10 }, () => client(served.port, REQUEST)))
+    for (const socket of refused) expect(String(await once(socket, 'data'))).toMatch(/^HTTP\/1.1 503 /)
+    // These are this side's.
+    await expect.poll(sockets, { timeout: 5000 }).toBe(before + 10)
   })
 })
 
 describe('an embedded server with as many connections as it takes', () => {
-  const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
-
   it('goes on when a client that it refuses resets its connection', async () => {
     const server = await serveResp(new Engine(), { maxConnections: 1 })
     closing.push(server.stop)
@@ -70,5 +84,19 @@ describe('an embedded server with as many connections as it takes', () => {
     // The first five are this side's.
     await expect.poll(sockets, { timeout: 10_000 }).toBe(before + 5)
     expect(refused.slice(0, 5).map(({ destroyed }) => destroyed)).toEqual([false, false, false, false, false])
+  })
+  it('closes a refused connection whose client goes on sending', async () => {
+    const server = await serveResp(new Engine(), { maxConnections: 1 })
+    closing.push(server.stop)
+    const first = await client(server.port, PING)
+    await once(first, 'data')
+    const refused = await client(server.port, PING)
+    const sending = setInterval(() => refused.write('x'), 100)
+    closing.push(() => clearInterval(sending))
+    let isClosed = false
+    refused.resume().once('close', () => {
+      isClosed = true
+    })
+    await expect.poll(() => isClosed, { timeout: 10_000 }).toBe(true)
   })
 })

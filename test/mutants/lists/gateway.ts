@@ -17,15 +17,20 @@ const resp = of('adapters/node/resp-server.ts', ['full-servers.test.ts'])
 export const mutants: readonly Mutant[] = [
   serve(
     'gateway: nothing runs of a connection that is refused',
-    'if (!connections.has(incoming.socket)) return void incoming.resume()',
+    "if (!connections.has(socket)) return void incoming.resume().once('end', () => socket.destroySoon())",
     '',
   ),
   resp(
     'hither dev: a client that is refused and resets ends nobody else',
-    "socket.on('error', () => {}).setTimeout",
-    'socket.setTimeout',
+    "socket.on('error', () => {}).once('close'",
+    "socket.once('close'",
   ),
-  resp('hither dev: a client that is refused leaves no socket', '.setTimeout(REFUSED_MS, () => socket.destroy())', ''),
+  resp(
+    'hither dev: a client that is refused leaves no socket',
+    'setTimeout(() => socket.destroy(), REFUSED_MS)',
+    'undefined',
+  ),
+  serve('gateway: a client that is refused leaves no socket', ".once('end', () => socket.destroySoon())", ''),
   answer(
     'gateway: an answer is bounded',
     'if (over || bytes + more > maxBytes) return false',
