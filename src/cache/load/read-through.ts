@@ -45,13 +45,13 @@ async function runRounds(call: LoadCall, first?: FirstReads): Promise<unknown> {
   let begun = first
   let liveId = ''
   // A call counts once, by what its first round finds.
-  let counts = true
+  let isCounted = false
   let force = !!settings.options.forceFresh
   for (;;) {
     // With a live id, the store said in the last round that it has a fresh value: read that one, not the near tier.
     const near = begun ? begun.near : liveId ? undefined : nearEntry(view, key, settings.schema)
     if (near && !force && isNearHit(near, caller)) {
-      if (counts) countHit(view, 'hit', key)
+      if (!isCounted) countHit(view, 'hit', key)
       return near.value
     }
     const knownVersions = begun?.pending ? undefined : versionsOf(core, storedKey)
@@ -64,10 +64,10 @@ async function runRounds(call: LoadCall, first?: FirstReads): Promise<unknown> {
     }
     begun = undefined
     const round: Round = { caller, force, near, reading, knownVersions, deadId: reading?.dead, stale: undefined }
-    const hit = !force && reading?.status === 'fresh' && (await openFresh(round, counts ? 'hit' : undefined))
+    const hit = !force && reading?.status === 'fresh' && (await openFresh(round, isCounted ? undefined : 'hit'))
     if (hit) return hit.value
-    if (counts) countMiss(view, key)
-    counts = false
+    if (!isCounted) countMiss(view, key)
+    isCounted = true
     round.stale = staleEntry(round)
     const backedOff = !force && isBackingOff(core, storedKey) && (await serveStale(round))
     if (backedOff) return backedOff.value

@@ -386,7 +386,7 @@ export const mutants: readonly Mutant[] = [
     'settings.tags',
     UNIT,
   ),
-  through('a call counts once', 'counts = false', '', ['cache/events.test.ts']),
+  through('a call counts once', 'isCounted = true', '', ['cache/events.test.ts']),
   through(
     'an outage is survived',
     'if (!recordOutage(core, error, emit)) throw error\n    return undefined',
