@@ -2,7 +2,7 @@ import { elapsedMs, now, setTimer, sleep } from '../runtime/clock.ts'
 import { random } from '../runtime/random.ts'
 import { isFinal, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
-import { createFlight, type Engine, type Flight, flightOf, type Outcome, passedOn } from './engine.ts'
+import { createFlight, type Engine, type Flight, flightOf, isPassedOn, type Outcome } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
 import { type FetchTask, type Forwarded, fetchAndKeep, gatewayTimeout, respond, withHeaders } from './fetch.ts'
 import { choose, type Looked, look, lookNear } from './look.ts'
@@ -91,7 +91,7 @@ async function load(
 ): Promise<Response> {
   const { plan, stored, story } = forwarded
   const key = `${plan.place.record} ${variant ?? stored?.variant ?? ''}`
-  const shares = mayShare(plan, story) && !(stored && isNeverFresh(stored))
+  const shares = !isPassedOn(engine, plan) && mayShare(plan, story) && !(stored && isNeverFresh(stored))
   const flight = shares ? flightOf(engine, key) : undefined
   if (flight) {
     flight.join()
@@ -132,9 +132,8 @@ function answerOf({ answer }: Flight, ms: number): Promise<Outcome | 'late'> {
 const isNeverFresh = ({ noCache, lifetimeMs, swrMs }: StoredResponse): boolean => noCache || lifetimeMs + swrMs === 0
 
 /** Whether the response to a request may be shared with other requests, as far as the request's own fields show. */
-function mayShare({ request, hasIdentity, directives, place }: Plan, { fwd }: Story): boolean {
+function mayShare({ request, hasIdentity, directives }: Plan, { fwd }: Story): boolean {
   const { method, headers } = request
-  if (passedOn.get(request) === place.record) return false
   const isPlain = !['authorization', 'range', 'if-none-match', 'if-modified-since'].some((name) => headers.has(name))
   return method === 'GET' && isPlain && !hasIdentity && fwd !== 'request' && !directives.has('no-store')
 }

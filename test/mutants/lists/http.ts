@@ -323,8 +323,15 @@ export const mutants: readonly Mutant[] = [
   fetching('Cache-Status says why', "why = isWorse ? 'error' : 'option'", "why = isWorse ? undefined : 'option'"),
   of('src/http/handle.ts', HANGING)(
     'a request does not wait for itself in a second cache',
-    '  if (passedOn.get(request) === place.record) return false\n',
+    '!isPassedOn(engine, plan) && mayShare',
+    'mayShare',
+  ),
+  of('src/http/engine.ts', HANGING)('a Request may be used again', ' && by.engine !== engine', ''),
+  fetching(
+    'a Request may be used again in two caches',
+    'if (!isPassedOn(engine, { ...plan, request: asked })) ',
     '',
+    HANGING,
   ),
   of('adapters/hono/text-type.ts', STACKS)(
     'c.text() states its Content-Type',
