@@ -23,7 +23,8 @@ const HIT: Story = { hit: true }
  * - a near tier entry is fresh, or a stored response may be used as it is (`judgeUse`): respond with it;
  * - the store is down: pass the request to the origin, or 504 if it says `only-if-cached`;
  * - the request says `only-if-cached`: 504;
- * - a stored response is within `stale-while-revalidate`: respond with it, and `refresh` it in the background;
+ * - a stored response is within `stale-while-revalidate`: respond with it, and `refresh` it in the background, unless the request
+ *   may be such a refresh, of another cache of the same record (`isPassedOn`);
  * - otherwise `load`: join the flight of another request, or `lead` one, which takes the lease in the store (`begin`) and
  *   fetches (`fetchAndKeep`).
  */
@@ -68,7 +69,7 @@ export async function handle(
     return respond(engine, found, stored, HIT)
   }
   if (plan.directives.has('only-if-cached')) return gatewayTimeout(engine, { detail: 'only-if-cached' })
-  if (stored && use === 'refresh' && context.refresh !== false) {
+  if (stored && use === 'refresh' && context.refresh !== false && !isPassedOn(engine, plan)) {
     engine.tell({ type: 'stale' })
     // The response to a request with `no-store` would not be stored.
     if (!plan.directives.has('no-store')) refresh(engine, found, stored)

@@ -326,6 +326,11 @@ export const mutants: readonly Mutant[] = [
     '!isPassedOn(engine, plan) && mayShare',
     'mayShare',
   ),
+  of('src/http/handle.ts', HANGING)(
+    'a refresh gets no stale response of a second cache',
+    ' && !isPassedOn(engine, plan)) {',
+    ') {',
+  ),
   of('src/http/engine.ts', HANGING)('a Request may be used again', ' && by.engine !== engine', ''),
   fetching(
     'a Request may be used again in two caches',

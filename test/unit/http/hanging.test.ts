@@ -71,6 +71,19 @@ it.each([1, 2])('requests with one Request object share a response: caches in a 
   for (const response of [await first, ...(await Promise.all(more))]) expect(await response.text()).toBe('one')
 })
 
+it('two caches of one store in a line renew a stale response', async () => {
+  const store = memoryStore()
+  const [outer, inner] = [cacheOf({ store }), cacheOf({ store })]
+  const origin = createOrigin({ 'cache-control': 'max-age=1, stale-while-revalidate=60', age: '1' })
+  const ask = async () => see(await outer(new Request(URL_A), (request) => inner(request, origin)))
+  for (const body of ['1', '1', '2', '3']) {
+    expect((await ask()).body).toBe(body)
+    await outer.flush()
+    await inner.flush()
+  }
+  expect(origin.asked.length).toBe(4)
+})
+
 /** Three processes with one store. `end` ends the fetch of a request, by the order in which the origin was asked. */
 function processesWithOneStore() {
   const memory = memoryStore()
