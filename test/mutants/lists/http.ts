@@ -338,9 +338,11 @@ export const mutants: readonly Mutant[] = [
     '',
     HANGING,
   ),
+  of('adapters/hono/text-type.ts', STACKS)('the field is removed', "c.header('hither-none', undefined)", ''),
+  of('adapters/hono/text-type.ts', STACKS)('in Hono 4.6 too', "c.header('hither-none', '')", ''),
   of('adapters/hono/text-type.ts', STACKS)(
     'c.text() states its Content-Type',
-    "c.header('hither-none', undefined)",
+    "c.header('hither-none', '')\n  c.header('hither-none', undefined)",
     'void c',
   ),
   of('src/http/answer.ts', STACKS)(
