@@ -360,6 +360,7 @@ export const mutants: readonly Mutant[] = [
   ),
   fetching('nor does it end a good answer', 'stored && !isWorse && /^', 'stored && /^', SECURITY),
   fetching('a newer response that is not stored ends an older one', '|stale)$/.test(why', ')$/.test(why', SECURITY),
+  storable('a part ends no whole response', "status === 206 ? 'no-freshness' : 'stale'", "'stale'"),
   of('src/http/storable.ts', ['http/storable.test.ts'])(
     'what has to be validated and cannot be is not stored',
     "!isUnqualified(directives, 'no-cache') && ",
