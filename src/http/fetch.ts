@@ -173,7 +173,7 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
     if (typeof kept === 'string') why = kept
     else body = kept
   } else {
-    if (fetching && verdict.store) why = isWorse ? 'error' : 'option'
+    if (fetching && verdict.store) why = isWorse ? 'worse' : 'option'
     // An error of the server says nothing of whether its next response may be shared.
     done(undefined, received.status >= 500)
     if (fetching && stored && !isWorse && /^(no-store|private|stale)$/.test(why ?? '')) await drop(engine, plan, stored)

@@ -320,7 +320,7 @@ export const mutants: readonly Mutant[] = [
     'readonly addLength = false',
     'readonly addLength = true',
   ),
-  fetching('Cache-Status says why', "why = isWorse ? 'error' : 'option'", "why = isWorse ? undefined : 'option'"),
+  fetching('Cache-Status says why', "why = isWorse ? 'worse' : 'option'", "why = isWorse ? undefined : 'option'"),
   of('src/http/handle.ts', HANGING)(
     'a request does not wait for itself in a second cache',
     '!isPassedOn(engine, plan) && mayShare',
