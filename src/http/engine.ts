@@ -6,6 +6,7 @@ import type { StoredResponse } from './entry.ts'
 import type { Keys } from './keys.ts'
 import { LEASE_MS } from './operations.ts'
 import type { PlaceOf } from './place.ts'
+import type { Plan } from './plan.ts'
 import type { Policy } from './storable.ts'
 import type { Storage } from './storage.ts'
 import type { HttpCacheEvent, HttpRule } from './types.ts'
@@ -67,11 +68,17 @@ export function flightOf({ flights }: Engine, key: string): Flight | undefined {
   return flight && elapsedMs() - flight.startMs < LEASE_MS ? flight : undefined
 }
 
+/** A cache that has passed a request on, and the record that it looked in. */
+export const passedOn: WeakMap<Request, { readonly engine: Engine; readonly record: string }> = new WeakMap()
+
 /**
- * The record of a request that was passed on. Another cache of the same store and namespace behind this one may get the request: if it
- * asked for the lease of that record, it would wait for this one, and this one for it.
+ * Whether another cache of the same store and namespace has passed a request on. If this one asked for the lease of that record, it
+ * would wait for the other one, and the other one for it. The same cache may get the request again, after or beside the first time.
  */
-export const passedOn: WeakMap<Request, string> = new WeakMap()
+export function isPassedOn(engine: Engine, { request, place }: Plan): boolean {
+  const by = passedOn.get(request)
+  return by?.record === place.record && by.engine !== engine
+}
 
 /** The settings and parts that all requests of one cache share. */
 export interface Engine {

@@ -14,7 +14,7 @@ import { now } from '../runtime/clock.ts'
 import { type AnswerRequest, answerAtOnce, answerFrom, isFinal, readFirst, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
 import { listOf } from './directives.ts'
-import { type Engine, failureOf, type Outcome, passedOn } from './engine.ts'
+import { type Engine, failureOf, isPassedOn, type Outcome, passedOn } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
 import { headersOf, storableFields, updatedFields } from './fields.ts'
 import type { Received } from './freshness.ts'
@@ -107,7 +107,7 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
   let response: Response
   try {
     const asked = known ? withHeaders(request, conditional(request.headers, known)) : request
-    passedOn.set(asked, plan.place.record)
+    if (!isPassedOn(engine, { ...plan, request: asked })) passedOn.set(asked, { engine, record: plan.place.record })
     response = await next(asked)
   } catch (error) {
     done(failureOf(request), true)
@@ -173,7 +173,7 @@ async function passOn(task: FetchTask, received: Received, response: Response, d
     if (typeof kept === 'string') why = kept
     else body = kept
   } else {
-    if (fetching && verdict.store) why = isWorse ? 'error' : 'option'
+    if (fetching && verdict.store) why = isWorse ? 'worse' : 'option'
     // An error of the server says nothing of whether its next response may be shared.
     done(undefined, received.status >= 500)
     if (fetching && stored && !isWorse && /^(no-store|private|stale)$/.test(why ?? '')) await drop(engine, plan, stored)

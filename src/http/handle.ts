@@ -2,7 +2,7 @@ import { elapsedMs, now, setTimer, sleep } from '../runtime/clock.ts'
 import { random } from '../runtime/random.ts'
 import { isFinal, tellStatus } from './answer.ts'
 import type { Story } from './cache-status.ts'
-import { createFlight, type Engine, type Flight, flightOf, type Outcome, passedOn } from './engine.ts'
+import { createFlight, type Engine, type Flight, flightOf, isPassedOn, type Outcome } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
 import { type FetchTask, type Forwarded, fetchAndKeep, gatewayTimeout, respond, withHeaders } from './fetch.ts'
 import { choose, type Looked, look, lookNear } from './look.ts'
@@ -23,7 +23,8 @@ const HIT: Story = { hit: true }
  * - a near tier entry is fresh, or a stored response may be used as it is (`judgeUse`): respond with it;
  * - the store is down: pass the request to the origin, or 504 if it says `only-if-cached`;
  * - the request says `only-if-cached`: 504;
- * - a stored response is within `stale-while-revalidate`: respond with it, and `refresh` it in the background;
+ * - a stored response is within `stale-while-revalidate`: respond with it, and `refresh` it in the background, unless the request
+ *   may be such a refresh, of another cache of the same record (`isPassedOn`);
  * - otherwise `load`: join the flight of another request, or `lead` one, which takes the lease in the store (`begin`) and
  *   fetches (`fetchAndKeep`).
  */
@@ -68,7 +69,7 @@ export async function handle(
     return respond(engine, found, stored, HIT)
   }
   if (plan.directives.has('only-if-cached')) return gatewayTimeout(engine, { detail: 'only-if-cached' })
-  if (stored && use === 'refresh' && context.refresh !== false) {
+  if (stored && use === 'refresh' && context.refresh !== false && !isPassedOn(engine, plan)) {
     engine.tell({ type: 'stale' })
     // The response to a request with `no-store` would not be stored.
     if (!plan.directives.has('no-store')) refresh(engine, found, stored)
@@ -91,7 +92,7 @@ async function load(
 ): Promise<Response> {
   const { plan, stored, story } = forwarded
   const key = `${plan.place.record} ${variant ?? stored?.variant ?? ''}`
-  const shares = mayShare(plan, story) && !(stored && isNeverFresh(stored))
+  const shares = !isPassedOn(engine, plan) && mayShare(plan, story) && !(stored && isNeverFresh(stored))
   const flight = shares ? flightOf(engine, key) : undefined
   if (flight) {
     flight.join()
@@ -132,9 +133,8 @@ function answerOf({ answer }: Flight, ms: number): Promise<Outcome | 'late'> {
 const isNeverFresh = ({ noCache, lifetimeMs, swrMs }: StoredResponse): boolean => noCache || lifetimeMs + swrMs === 0
 
 /** Whether the response to a request may be shared with other requests, as far as the request's own fields show. */
-function mayShare({ request, hasIdentity, directives, place }: Plan, { fwd }: Story): boolean {
+function mayShare({ request, hasIdentity, directives }: Plan, { fwd }: Story): boolean {
   const { method, headers } = request
-  if (passedOn.get(request) === place.record) return false
   const isPlain = !['authorization', 'range', 'if-none-match', 'if-modified-since'].some((name) => headers.has(name))
   return method === 'GET' && isPlain && !hasIdentity && fwd !== 'request' && !directives.has('no-store')
 }

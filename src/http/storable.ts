@@ -85,10 +85,10 @@ export function judgeStorable(asked: Asked, received: Received, control: Control
   const isWanted =
     lifetime.explicit || (policy.heuristics && hasValidator && (isHeuristic(status) || directives.has('public')))
   if (!isWanted) return no('no-freshness')
-  // A response that can be neither used nor validated is not worth storing.
+  // A response that can be neither used nor validated is not worth storing. `stale` ends what is stored, but a part says nothing of the whole.
   const isUsed =
     !isUnqualified(directives, 'no-cache') && (lifetime.ms || secondsOf(directives, 'stale-while-revalidate'))
-  if (!isUsed && !hasValidator) return no('stale')
+  if (!isUsed && !hasValidator) return no(status === 206 ? 'no-freshness' : 'stale')
   const ms = status >= 400 ? Math.min(lifetime.ms, LONGEST_NEGATIVE_MS) : lifetime.ms
   return { store: true, lifetime: { ...lifetime, ms }, shared: isOpen || isGranted || control.targeted }
 }

@@ -320,15 +320,29 @@ export const mutants: readonly Mutant[] = [
     'readonly addLength = false',
     'readonly addLength = true',
   ),
-  fetching('Cache-Status says why', "why = isWorse ? 'error' : 'option'", "why = isWorse ? undefined : 'option'"),
+  fetching('Cache-Status says why', "why = isWorse ? 'worse' : 'option'", "why = isWorse ? undefined : 'option'"),
   of('src/http/handle.ts', HANGING)(
     'a request does not wait for itself in a second cache',
-    '  if (passedOn.get(request) === place.record) return false\n',
-    '',
+    '!isPassedOn(engine, plan) && mayShare',
+    'mayShare',
   ),
+  of('src/http/handle.ts', HANGING)(
+    'a refresh gets no stale response of a second cache',
+    ' && !isPassedOn(engine, plan)) {',
+    ') {',
+  ),
+  of('src/http/engine.ts', HANGING)('a Request may be used again', ' && by.engine !== engine', ''),
+  fetching(
+    'a Request may be used again in two caches',
+    'if (!isPassedOn(engine, { ...plan, request: asked })) ',
+    '',
+    HANGING,
+  ),
+  of('adapters/hono/text-type.ts', STACKS)('the field is removed', "c.header('hither-none', undefined)", ''),
+  of('adapters/hono/text-type.ts', STACKS)('in Hono 4.6 too', "c.header('hither-none', '')", ''),
   of('adapters/hono/text-type.ts', STACKS)(
     'c.text() states its Content-Type',
-    "c.header('hither-none', undefined)",
+    "c.header('hither-none', '')\n  c.header('hither-none', undefined)",
     'void c',
   ),
   of('src/http/answer.ts', STACKS)(
@@ -346,6 +360,7 @@ export const mutants: readonly Mutant[] = [
   ),
   fetching('nor does it end a good answer', 'stored && !isWorse && /^', 'stored && /^', SECURITY),
   fetching('a newer response that is not stored ends an older one', '|stale)$/.test(why', ')$/.test(why', SECURITY),
+  storable('a part ends no whole response', "status === 206 ? 'no-freshness' : 'stale'", "'stale'"),
   of('src/http/storable.ts', ['http/storable.test.ts'])(
     'what has to be validated and cannot be is not stored',
     "!isUnqualified(directives, 'no-cache') && ",

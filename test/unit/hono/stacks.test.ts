@@ -149,13 +149,28 @@ describe('cacheResponse with middleware of Hono behind it', () => {
     },
   )
 
-  it('has c.text() state its Content-Type: Bun loses one that is not stated', async () => {
-    const app = new Hono()
-    app.use(cacheResponse({ cache: createHttpCache({ store: memoryStore() }), cacheControl: 'max-age=60' }))
-    app.all('/a', (c) => c.text('abc'))
-    for (const method of ['GET', 'GET', 'POST'])
-      expect((await app.request(URL_A, { method })).headers.get('content-type')).toBe('text/plain; charset=UTF-8')
-  })
+  it.each(['4.6', 'now'])(
+    'has c.text() state its Content-Type: Bun loses one that is not stated: Hono %s',
+    async (hono) => {
+      const app = new Hono()
+      app.use(async (c, next) => {
+        const { header } = c
+        // In Hono 4.6 and 4.7 removing a field does nothing before one was set.
+        let isAny = hono === 'now'
+        c.header = (name, value, options) => {
+          isAny ||= value !== undefined
+          if (isAny) header(name, value, options)
+        }
+        await next()
+      })
+      app.use(cacheResponse({ cache: createHttpCache({ store: memoryStore() }), cacheControl: 'max-age=60' }))
+      app.all('/a', (c) => c.text('abc'))
+      for (const method of ['GET', 'GET', 'POST']) {
+        const { headers } = await app.request(URL_A, { method })
+        expect([headers.get('content-type'), headers.get('hither-none')]).toEqual(['text/plain; charset=UTF-8', null])
+      }
+    },
+  )
 
   it('stores nothing where a handler has sent its response itself, by RESPONSE_ALREADY_SENT of Node', async () => {
     let calls = 0

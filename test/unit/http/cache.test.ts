@@ -446,9 +446,12 @@ describe('Cache-Status', () => {
     expect(moved.headers.get('cache-status')).toBe(not('option', 301))
     const refresh = new Request(URL_A, { headers: { 'cache-control': 'no-cache' } })
     const full = cacheOf({ profile: 'full' })
+    const range = { status: 206, headers: { ...fresh, 'content-range': 'bytes 0-0/4' } }
+    const part = await full(new Request(URL_A), () => new Response('g', range))
+    expect(part.headers.get('cache-status')).toBe(not('part', 206))
     await (await full(new Request(URL_A), () => new Response('good', { headers: fresh }))).text()
     const worse = await full(refresh, () => new Response('bad', { status: 500, headers: fresh }))
-    expect(worse.headers.get('cache-status')).toBe('hither; fwd=request; fwd-status=500; detail=error')
+    expect(worse.headers.get('cache-status')).toBe('hither; fwd=request; fwd-status=500; detail=worse')
   })
 })
 

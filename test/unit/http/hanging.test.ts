@@ -52,6 +52,38 @@ it('a request that passes two caches of one store does not wait for itself', asy
   expect([second.body, isHit(second), origin.asked.length]).toEqual(['1', true, 1])
 })
 
+it.each([1, 2])('requests with one Request object share a response: caches in a line %i', async (count) => {
+  const store = memoryStore()
+  const [outer, inner] = [cacheOf({ store, collapseTimeout: '1h' }), cacheOf({ store, collapseTimeout: '1h' })]
+  const origin = createOrigin()
+  origin.answers(() => Promise.reject(new TypeError('down')))
+  const request = new Request(URL_A)
+  const next = count === 1 ? origin : (passed: Request) => inner(passed, origin)
+  await expect(outer(request, next)).rejects.toThrow('down')
+  const { promise, resolve } = Promise.withResolvers<Response>()
+  origin.answers(() => promise)
+  const first = outer(request, next)
+  await vi.waitFor(() => expect(origin.asked.length).toBe(2))
+  const more = [outer(request, next), outer(request, next)]
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  expect(origin.asked.length).toBe(2)
+  resolve(new Response('one', { headers: { 'cache-control': 'max-age=60' } }))
+  for (const response of [await first, ...(await Promise.all(more))]) expect(await response.text()).toBe('one')
+})
+
+it('two caches of one store in a line renew a stale response', async () => {
+  const store = memoryStore()
+  const [outer, inner] = [cacheOf({ store }), cacheOf({ store })]
+  const origin = createOrigin({ 'cache-control': 'max-age=1, stale-while-revalidate=60', age: '1' })
+  const ask = async () => see(await outer(new Request(URL_A), (request) => inner(request, origin)))
+  for (const body of ['1', '1', '2', '3']) {
+    expect((await ask()).body).toBe(body)
+    await outer.flush()
+    await inner.flush()
+  }
+  expect(origin.asked.length).toBe(4)
+})
+
 /** Three processes with one store. `end` ends the fetch of a request, by the order in which the origin was asked. */
 function processesWithOneStore() {
   const memory = memoryStore()

@@ -220,6 +220,15 @@ describe('what is stored by default', () => {
       expect((await get(cache, origin)).body).toBe('newer')
     },
   )
+  it('is not ended by a newer part of it that is of no use', async () => {
+    const cache = cacheOf()
+    const origin = createOrigin({ 'cache-control': 'max-age=60' })
+    await get(cache, origin)
+    const headers = { 'content-range': 'bytes 0-0/4', 'cache-control': 'max-age=0' }
+    origin.answers(() => new Response('1', { status: 206, headers }))
+    await get(cache, origin, { headers: { 'cache-control': 'no-cache', range: 'bytes=0-0' } })
+    expect(isHit(await get(cache, origin))).toBe(true)
+  })
 })
 
 describe('the key', () => {
