@@ -58,14 +58,21 @@ export function createSource<T>(group: Group<T>, { consumer, claimMs, count, cal
       ? place.wait({ waitMs, verb: [...head, 'BLOCK', waitMs, 'STREAMS'], parts: [after] }, firstStream, call)
       : place.write([...head, 'STREAMS'], [after], firstStream, call)
   }
-  /** Adds the delivery counts to entries that were delivered before: 2 (at least) where XPENDING no longer lists the entry. */
+  /** Adds the delivery counts to entries. Leaves out those that another has taken over or acknowledged meanwhile. */
   const withDeliveries = async (reply: Wire): Promise<Delivered<T>[]> => {
     const entries = await openRows(place, toList(reply))
     const times = (id: string): Promise<number> =>
-      place.read('XPENDING', [name, id, id, 1], (rows) => Number(toList(toList(rows)[0] ?? null)[3] ?? 2), call)
+      place.read(
+        'XPENDING',
+        [name, id, id, 1, consumer],
+        (rows) => Number(toList(toList(rows)[0] ?? null)[3] ?? 0),
+        call,
+      )
     // One XPENDING for each entry, since a range of ids may include others. They still share one round trip.
     const counts = await Promise.all(entries.map(({ id }) => times(id)))
-    return entries.map((entry, i) => ({ ...entry, deliveries: counts[i] as number }))
+    return entries
+      .map((entry, i) => ({ ...entry, deliveries: counts[i] as number }))
+      .filter((entry) => entry.deliveries > 0)
   }
   const own = async (after: string): Promise<Delivered<T>[]> => {
     const reply = await readGroup(after, false)
@@ -97,12 +104,15 @@ export function createSource<T>(group: Group<T>, { consumer, claimMs, count, cal
       const entries = await claim(claimMs)
       if (entries.length > 0) return entries
     }
+    const sentMs = elapsedMs()
     const fresh = await readGroup('>', waits).catch((error) => {
       // Over ioredis, a server that turns out to be a node of a Cluster supports no calls that wait.
       if (!waits || error.code !== 'UNSUPPORTED') throw error
       waits = false
       return readGroup('>', false)
     })
+    // This process may have stood still since the reply, for long enough that another has taken over what it delivered.
+    if (claimMs !== undefined && elapsedMs() - sentMs >= claimMs) return withDeliveries(fresh)
     return (await openRows(place, toList(fresh))).map((entry) => ({ ...entry, deliveries: 1 }))
   }
   return {

@@ -147,6 +147,9 @@ export const mutants: readonly Mutant[] = [
     'structures/slow-consumers.test.ts',
   ]),
   slow('and works on nothing that another has', 'rows.filter(({ id }) => kept.has(id))', 'kept.size > 9 ? [] : rows'),
+  slow('nor on what was taken over before its reply was seen', 'elapsedMs() - sentMs >= claimMs', 'claimMs < 0'),
+  slow('and is done', '[3] ?? 0)', '[3] ?? 2)'),
+  slow('or not', '[name, id, id, 1, consumer]', '[name, id, id, 1]'),
   slow('and goes on where its group was deleted', 'claiming.catch(orNoGroup)', 'claiming'),
   slow(
     'what others left is taken over after the clock was set back',

@@ -76,6 +76,28 @@ describe('consumers that work for long', () => {
     await jobs.append(4)
     expect((await nextOf(a)).value).toBe(4)
   })
+  it.each([true, false])('leave out what another took over before they saw its reply, done: %s', async (isDone) => {
+    const { clock, store, group } = await setUp()
+    let stillness: (() => Promise<unknown>) | undefined = async () => {
+      clock.ms += 1500
+      const taken = await nextOf(consume(group, 'b', { batch: 1 }))
+      if (isDone) await taken.ack()
+    }
+    const command: typeof store.command = async (keys, args, ...more) => {
+      const reply = await store.command(keys, args, ...more)
+      if (args[0] !== 'XREADGROUP' || !args.includes('>')) return reply
+      const stand = stillness
+      stillness = undefined
+      await stand?.()
+      return reply
+    }
+    const transport = { ...store.transport, exclusive: undefined, wait: undefined }
+    const a = consume(stream<number>({ store: { ...store, command, transport } as never }, 'jobs').group('g'), 'a')
+    const first = await nextOf(a)
+    expect([first.value, first.deliveries]).toEqual([2, 1])
+    const second = await nextOf(a)
+    expect([second.value, second.deliveries]).toEqual([3, 1])
+  })
   it('are given what was trimmed while it waited', async () => {
     const { clock, jobs, group } = await setUp()
     const a = consume(group, 'a')
