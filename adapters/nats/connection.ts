@@ -3,6 +3,7 @@ import { HitherError, isHitherError } from '../../src/errors.ts'
 import { elapsedMs, now } from '../../src/runtime/clock.ts'
 import { within } from '../../src/runtime/deadline.ts'
 import { random } from '../../src/runtime/random.ts'
+import { connectHint } from '../../src/store/connect-hint.ts'
 import type { CallLimits } from '../../src/store/swap.ts'
 import { type Bucket, openBucket } from './bucket.ts'
 import type { Checked } from './options.ts'
@@ -134,5 +135,7 @@ function translated(error: unknown): HitherError {
     return new HitherError('UNSUPPORTED', `hither/nats needs ${packages}: npm install them`, { cause: error })
   }
   // Names only a code or an error name: a message may quote what was sent.
-  return unavailable(`not connected (${code || cause?.code || name})`, error)
+  const reason = code || cause?.code || name
+  const mend = connectHint(reason) ?? 'check that the server runs, and servers and connect.tls'
+  return unavailable(`not connected (${reason}): ${mend}`, error)
 }

@@ -29,7 +29,7 @@ const COPIED = [
     'vercel/runtime-cache-store.ts',
     'node/socket.ts',
   ].map((name) => `adapters/${name}`),
-  ...['same', 'rounds', 'seed'].map((name) => `test/support/${name}.ts`),
+  ...['certificate', 'same', 'rounds', 'seed'].map((name) => `test/support/${name}.ts`),
 ]
 /** What is copied too, and imports the package by its name. Tests of Hono use the support of those of the HTTP cache. */
 const BY_NAME = [

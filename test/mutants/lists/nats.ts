@@ -21,6 +21,11 @@ export const mutants: readonly Mutant[] = [
     'const callOff = onLimit(limit, () => timedOut(writes), reject)',
     'const callOff = () => timedOut(writes) && limit',
   ),
+  of('adapters/nats/connection.ts', ['nats/refused.test.ts'])(
+    'a certificate that is refused is no server that is down',
+    "connectHint(reason) ?? 'check",
+    "'check",
+  ),
   requests('a value that is too large is no outage', '/max_payload/.test(String(error))', 'false'),
   requests('nor is a message', '        throw unsent(error)\n', '        throw error\n'),
   bucket('why no bucket was created is said', 'if (found.error) found = created', 'if (!found.error) found = created'),
