@@ -6,6 +6,7 @@ import { checkLimit, limitOf, onLimit } from '../../src/runtime/deadline.ts'
 import { type Call, withDeadline } from '../../src/store/call.ts'
 import { firstKey } from '../../src/store/hash-slot.ts'
 import { scanKeys, timed } from '../../src/store/over-redis.ts'
+import { partlyRun } from '../../src/store/sum-of.ts'
 import {
   type Command,
   type Exclusive,
@@ -49,7 +50,14 @@ export function limited(transport: NodeRedisTransport): NodeRedisTransport {
   return {
     ...transport,
     send: (command, call) => inTime(call, true, () => transport.send(command, call)),
-    sendMany: (commands, call) => inTime(call, true, () => transport.sendMany(commands, call)),
+    sendMany(commands, call) {
+      let settled = false
+      const onReply = (reply: Wire, at: number): Wire => (!settled && call?.onReply ? call.onReply(reply, at) : reply)
+      const sent = inTime(call, true, () => transport.sendMany(commands, { ...call, onReply }))
+      return sent.finally(() => {
+        settled = true
+      })
+    },
   }
 }
 
@@ -98,11 +106,14 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     },
     async sendMany(commands, call) {
       enter(call)
+      const refused = commands.map(refusalOf).find(Boolean)
+      if (refused) throw refused
+      const isSpread = servers.isCluster && servers.isReady && commands[1]
       const replies = write(servers, commands, call?.bytes === true, true)
-      const kept = replies.map((reply, at) => reply.then((value) => call?.onReply?.(value, at) ?? value))
+      const kept = replies.map((reply, at) => reply.then((value) => (call?.onReply ? call.onReply(value, at) : value)))
       // Other nodes of a Cluster may have run their commands.
       return Promise.all(kept).catch((error: unknown) => {
-        throw servers.isCluster && commands[1] ? lost(servers, error, true) : error
+        throw isSpread && isHitherError(error) ? partlyRun(error) : error
       })
     },
     sendEach(commands, call, onReply, onError) {
@@ -198,15 +209,17 @@ async function oneOf(servers: Servers, key: string | Uint8Array | undefined): Pr
   return servers.isCluster ? targetOf(await servers.clientFor(key), servers) : servers
 }
 
+function refusalOf({ args }: Command): HitherError | undefined {
+  const name = String(args[0])
+  return NOT_SHARED.test(name) ? new HitherError('UNSUPPORTED', `${name} needs a connection of its own`) : undefined
+}
+
 /** Writes commands one after another, with nothing between them. An error reply is a value. */
 function write(to: Target, commands: readonly Command[], bytes: boolean, isShared: boolean): Promise<Wire>[] {
-  return commands.map(({ args }) => {
-    const name = String(args[0])
-    if (isShared && NOT_SHARED.test(name)) {
-      return Promise.reject(new HitherError('UNSUPPORTED', `${name} needs a connection of its own`))
-    }
-    if (!to.isReady) return Promise.reject(lost(to, undefined, false))
-    const words = args.map((arg) => (arg instanceof Uint8Array ? Buffer.from(arg) : String(arg)))
+  return commands.map((command) => {
+    const refused = isShared ? refusalOf(command) : undefined
+    if (refused || !to.isReady) return Promise.reject(refused ?? lost(to, undefined, false))
+    const words = command.args.map((arg) => (arg instanceof Uint8Array ? Buffer.from(arg) : String(arg)))
     return to.send(words, { typeMapping: bytes ? BYTES : PLAIN }).then(toWire, (error: unknown) => {
       if (isReply(error)) return new ReplyError(error.message)
       throw lost(to, error)

@@ -56,8 +56,16 @@ describe('a node of a Cluster of node-redis that is down', () => {
     nodeClient() {},
     withTypeMapping() {},
     duplicate() {},
-    sendCommand: async (key: string) => (key === 'dead' ? Promise.reject(new ClientOfflineError()) : 'OK'),
+    sendCommand: async (key: string) => {
+      sent.push(key)
+      if (key === 'dead') throw new ClientOfflineError()
+      if (key === 'slow') await new Promise((resolve) => setTimeout(resolve, 50))
+      if (key === 'hangs') await never()
+      return 'OK'
+    },
   } as unknown as Parameters<typeof nodeRedisStore>[0]
+  const sent: string[] = []
+  const set = (key: string) => ({ args: ['SET', key, 'v'], effect: 'once' }) as const
   class ClientOfflineError extends Error {}
 
   it('fails no call on a key of another node', async () => {
@@ -68,9 +76,30 @@ describe('a node of a Cluster of node-redis that is down', () => {
   })
   it('leaves it open whether the other commands of a batch have run', async () => {
     const { sendMany } = nodeRedisTransport(cluster)
-    const set = (key: string) => ({ args: ['SET', key, 'v'], effect: 'once' }) as const
     await expect(sendMany([set('dead'), set('other')])).rejects.toMatchObject({ maybeExecuted: true })
     await expect(sendMany([set('dead')])).rejects.toMatchObject({ maybeExecuted: false })
+  })
+  it('changes no error of a batch that was not sent', async () => {
+    const shut = nodeRedisTransport({ ...cluster, isOpen: false })
+    const closed = { code: 'STORE_UNAVAILABLE', retryable: false, maybeExecuted: false }
+    await expect(shut.sendMany([set('a'), set('b')])).rejects.toMatchObject(closed)
+    sent.length = 0
+    const batch = [set('a'), { args: ['WATCH', 'a'], effect: 'read' }] as const
+    const refused = { code: 'UNSUPPORTED', retryable: false, maybeExecuted: false }
+    await expect(nodeRedisTransport(cluster).sendMany(batch)).rejects.toMatchObject(refused)
+    expect(sent).toEqual([])
+  })
+  it('hands over no reply of a batch that has ended', async () => {
+    const { sendMany } = nodeRedisTransport(cluster)
+    const replies: unknown[] = []
+    const call = { onReply: (reply: unknown, at: number) => replies.push(at, reply) && null }
+    await expect(sendMany([set('dead'), set('slow')], call)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    const late = sendMany([set('hangs'), set('slow')], { ...call, deadline: Date.now() + 10 })
+    await expect(late).rejects.toMatchObject({ code: 'TIMEOUT' })
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(replies).toEqual([])
+    expect(await sendMany([set('a')], call)).toEqual([null])
+    expect(replies).toEqual([0, 'OK'])
   })
 })
 
