@@ -65,7 +65,7 @@ export function limited(transport: NodeRedisTransport): NodeRedisTransport {
 export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport {
   const servers = serversOf(borrowed)
   let closed = false
-  const own = new Map<Peer, AbortController>()
+  const own = new Map<Peer, { isConnecting: boolean; readonly ending: AbortController | undefined }>()
   const enter = ({ signal }: { readonly signal?: AbortSignal } = {}): void => {
     if (signal?.aborted) throw signal.reason
     if (closed) throw new HitherError('CLOSED', 'the transport is closed')
@@ -79,10 +79,22 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     const client = await inTime(call, false, () => servers.clientFor(key))
     enter(call)
     if (!client.isReady) throw lost(servers, undefined, false)
-    const ending = new AbortController()
-    const made = client.duplicate({ socket: { ...client.options?.socket, ...settings, signal: ending.signal } })
-    made.on('error', () => {})
-    own.set(made, ending)
+    // The client gives all its sockets the same signal: one that reconnects would keep a listener for each.
+    const ending = settings && new AbortController()
+    const made = client.duplicate(
+      ending && { socket: { ...client.options?.socket, ...settings, signal: ending.signal } },
+    )
+    const state = { isConnecting: !ending, ending }
+    made.on('reconnecting', () => {
+      state.isConnecting = !ending
+    })
+    for (const event of ['connect', 'error']) {
+      made.on(event, () => {
+        state.isConnecting = false
+        if (!own.has(made) && made.isOpen) made.destroy()
+      })
+    }
+    own.set(made, state)
     try {
       await inTime(call, false, () => made.connect())
       return made
@@ -92,11 +104,12 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     }
   }
   const end = (made: Peer): void => {
-    const ending = own.get(made)
-    if (!own.delete(made)) return
-    if (made.isOpen) made.destroy()
-    // A client that is destroyed while it connects forgets its socket, which then stays open.
-    ending?.abort()
+    const state = own.get(made)
+    // A client that is destroyed while it connects forgets its socket, which then stays open: without a signal it is destroyed
+    // once it has connected, or failed.
+    if (state && made.isOpen && (made.isReady || !state.isConnecting)) made.destroy()
+    own.delete(made)
+    state?.ending?.abort()
   }
 
   return {
@@ -148,7 +161,7 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     async subscribe(channel, onMessage, onGap) {
       enter()
       const made = await open({ deadline: now() + OPEN_MS })
-      for (const event of ['reconnecting', 'ready', 'end']) made.on(event, () => onGap?.())
+      for (const event of ['reconnecting', 'ready', 'end']) made.on(event, () => own.has(made) && onGap?.())
       try {
         await made.subscribe(channel, onMessage)
       } catch (error) {

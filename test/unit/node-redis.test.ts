@@ -4,6 +4,7 @@ import type { Call } from '../../src/store/call.ts'
 import type { Exclusive } from '../../src/store/transport.ts'
 
 interface Duplicate {
+  emit(event: string): void
   readonly options: { readonly socket?: object } | undefined
   isOpen: boolean
   isReady: boolean
@@ -22,11 +23,19 @@ function played(connect: () => Promise<unknown>, sendCommand: () => Promise<unkn
     withTypeMapping() {},
     connect,
     duplicate(options: Duplicate['options']) {
+      const listeners: [string, () => void][] = []
       const made = {
         ...peer,
         options,
+        on(event: string, listener: () => void) {
+          listeners.push([event, listener])
+        },
+        emit(event: string) {
+          for (const [of, listener] of listeners) if (of === event) listener()
+        },
         destroy() {
           made.isOpen = made.isReady = false
+          made.emit('end')
         },
       }
       duplicates.push(made)
@@ -128,6 +137,40 @@ describe('a connection beside the client of node-redis', () => {
       { signal: { aborted: true } },
       { signal: { aborted: true } },
     ])
+  })
+  it('of a subscription is ended while it connects once it has connected, or has failed', async () => {
+    const { transport, duplicates } = played(async () => {})
+    let gaps = 0
+    const begin = async (): Promise<[Duplicate, () => Promise<void>]> => {
+      const end = await transport.subscribe(
+        'c',
+        () => {},
+        () => gaps++,
+      )
+      return [duplicates.at(-1) as Duplicate, end]
+    }
+    for (const event of ['connect', 'error']) {
+      const [made, end] = await begin()
+      // No signal: node-redis would give it to the socket of each reconnect, which leaves a listener on it.
+      expect(made.options).toBeUndefined()
+      made.emit('connect')
+      made.isReady = false
+      made.emit('reconnecting')
+      gaps = 0
+      await end()
+      expect(made.isOpen).toBe(true)
+      made.emit(event)
+      expect([made.isOpen, gaps]).toEqual([false, 0])
+    }
+    // One that has connected, and waits for the server or for its next try.
+    for (const event of ['connect', 'error']) {
+      const [made, end] = await begin()
+      made.isReady = false
+      made.emit('reconnecting')
+      made.emit(event)
+      await end()
+      expect(made.isOpen).toBe(false)
+    }
   })
   it('a transaction ends at its deadline, and when the caller leaves', async () => {
     const { transport } = played(never, never)
