@@ -12,6 +12,7 @@ const permits = of('src/store/permits.ts', ['permits.test.ts'])
 const tick = of('src/store/tick.ts', ['stall.test.ts'])
 const url = of('src/store/redis-url.ts', ['redis-url.test.ts'])
 const watch = of('src/store/redis-watch.ts', ['redis-watch.test.ts'])
+const objectReply = of('adapters/cloudflare/redis-reply.ts', ['redis-reply.test.ts'])
 const sum = of('src/store/sum-of.ts', ['sum-of.test.ts'])
 const errors = of('src/errors.ts', ['command-store.test.ts'])
 const resp = of('src/store/resp.ts', ['resp.test.ts'])
@@ -67,8 +68,14 @@ export const mutants: readonly Mutant[] = [
   sum('of a write in parts one may have run', 'hasRun && reason ?', 'reason ?'),
   sum('an error that says so already is passed on', 'if (maybeExecuted !== false) return error', ''),
   sum('a part in doubt may have run', ' || part.reason?.maybeExecuted)', ')'),
-  errors('a server that loads is down', '/^(LOADING|CLUSTERDOWN)$/', '/^(CLUSTERDOWN)$/'),
-  errors('so is a Cluster that says so', '/^(LOADING|CLUSTERDOWN)$/', '/^(LOADING)$/'),
+  errors('a server that loads is down', '/^(LOADING|CLUSTERDOWN', '/^(CLUSTERDOWN'),
+  errors('so is a Cluster that says so', '|CLUSTERDOWN(?!.*only accepts read))', ')'),
+  errors('but not one that serves reads', '(?!.*only accepts read)', ''),
+  objectReply(
+    'an error keeps its code on its way from a Durable Object',
+    'Object.assign(new StoreRejectedError(...rejected, options), { code, message })',
+    'new StoreRejectedError(...rejected, options)',
+  ),
   errors('which another try may find up', 'retryable: isDown, ', ''),
   errors('a command ran whose reply was too large', "maybeExecuted: word === 'TOOLARGE', ", '', ['upstash.test.ts']),
   plan(
