@@ -130,6 +130,12 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
       })
     },
     sendEach(commands, call, onReply, onError) {
+      try {
+        enter(call)
+      } catch (error) {
+        for (const at of commands.keys()) onError(at, error)
+        return
+      }
       write(servers, commands, call.bytes === true, true).forEach((reply, at) => {
         reply.then(
           (value) => onReply(at, value),

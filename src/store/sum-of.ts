@@ -1,10 +1,13 @@
-import { HitherError } from '../errors.ts'
+import { HitherError, StoreRejectedError } from '../errors.ts'
 
 /** The same error, of a call of which another part may have run. */
 export function partlyRun(error: HitherError): HitherError {
   const { code, message, retryable, maybeExecuted } = error
   if (maybeExecuted !== false) return error
-  return new HitherError(code, message, { cause: error, retryable, maybeExecuted: true })
+  const options = { cause: error, retryable, maybeExecuted: true }
+  return error instanceof StoreRejectedError
+    ? Object.assign(new StoreRejectedError(error.command, error.reply, options), { code, message })
+    : new HitherError(code, message, options)
 }
 
 /**

@@ -98,6 +98,24 @@ describe('a node of a Cluster of node-redis that is down', () => {
     await expect(nodeRedisTransport(cluster).sendMany(batch)).rejects.toMatchObject(refused)
     expect(sent).toEqual([])
   })
+  it('is sent nothing after the transport was closed, or the caller has left', async () => {
+    const transport = nodeRedisTransport(cluster)
+    sent.length = 0
+    const errors: unknown[] = []
+    const each = (call: Call): void =>
+      transport.sendEach(
+        [set('a'), set('b')],
+        call,
+        () => {},
+        (at, error) => errors.push(at, error),
+      )
+    each({ signal: AbortSignal.abort('left') })
+    await transport.close()
+    each({})
+    const closed = expect.objectContaining({ code: 'CLOSED', maybeExecuted: false })
+    expect(errors).toEqual([0, 'left', 1, 'left', 0, closed, 1, closed])
+    expect(sent).toEqual([])
+  })
   it('hands over no reply of a batch that has ended', async () => {
     const { sendMany } = nodeRedisTransport(cluster)
     const replies: unknown[] = []

@@ -16,6 +16,7 @@ export const mutants: readonly Mutant[] = [
     'inTime(call, true, () => transport.sendMany(commands, { ...call, onReply }))',
     'transport.sendMany(commands, { ...call, onReply })',
   ),
+  transport('each command of a closed transport rejects', 'try {\n        enter(call)\n', 'try {\n'),
   transport('a batch that has ended hands over no reply', '!settled && call?.onReply', 'call?.onReply'),
   transport('a batch with a command that is refused is not sent', 'if (refused) throw refused\n', ''),
   store('a node that is down fails its own calls alone', '    sendEach: transport.sendEach,\n', ''),

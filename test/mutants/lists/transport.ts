@@ -67,6 +67,8 @@ export const mutants: readonly Mutant[] = [
   body('nobody sends on what nobody reads', 'reader.cancel().catch(() => {})', ''),
   sum('of a write in parts one may have run', 'hasRun && reason ?', 'reason ?'),
   sum('an error that says so already is passed on', 'if (maybeExecuted !== false) return error', ''),
+  sum('a part that was refused keeps its reply', 'error instanceof StoreRejectedError', 'false'),
+  sum('and its code', '{ code, message })', '{})'),
   sum('a part in doubt may have run', ' || part.reason?.maybeExecuted)', ')'),
   errors('a server that loads is down', '/^(LOADING|CLUSTERDOWN', '/^(CLUSTERDOWN'),
   errors('so is a Cluster that says so', '|CLUSTERDOWN(?!.*only accepts read))', ')'),
