@@ -26,7 +26,6 @@ const COPIED = [
     'cloudflare/kv-store.ts',
     'cloudflare/object-reads.ts',
     'cloudflare/object-store.ts',
-    'cloudflare/redis-reply.ts',
     'vercel/runtime-cache-store.ts',
     'node/socket.ts',
   ].map((name) => `adapters/${name}`),

@@ -12,7 +12,6 @@ const permits = of('src/store/permits.ts', ['permits.test.ts'])
 const tick = of('src/store/tick.ts', ['stall.test.ts'])
 const url = of('src/store/redis-url.ts', ['redis-url.test.ts'])
 const watch = of('src/store/redis-watch.ts', ['redis-watch.test.ts'])
-const objectReply = of('adapters/cloudflare/redis-reply.ts', ['redis-reply.test.ts'])
 const sum = of('src/store/sum-of.ts', ['sum-of.test.ts'])
 const errors = of('src/errors.ts', ['command-store.test.ts'])
 const resp = of('src/store/resp.ts', ['resp.test.ts'])
@@ -73,11 +72,6 @@ export const mutants: readonly Mutant[] = [
   errors('a server that loads is down', '/^(LOADING|CLUSTERDOWN', '/^(CLUSTERDOWN'),
   errors('so is a Cluster that says so', '|CLUSTERDOWN(?!.*only accepts read))', ')'),
   errors('but not one that serves reads', '(?!.*only accepts read)', ''),
-  objectReply(
-    'an error keeps its code on its way from a Durable Object',
-    'Object.assign(new StoreRejectedError(...rejected, options), { code, message })',
-    'new StoreRejectedError(...rejected, options)',
-  ),
   errors('which another try may find up', 'retryable: isDown, ', ''),
   errors('a command ran whose reply was too large', "maybeExecuted: word === 'TOOLARGE', ", '', ['upstash.test.ts']),
   plan(
