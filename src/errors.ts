@@ -6,7 +6,8 @@
  *
  * No reply: `STORE_UNAVAILABLE`, `TIMEOUT`, `CLOSED`, `OVERLOADED`; `LOAD_FAILED`, where another caller's loader failed.
  *
- * A reply that was an error: `STORE_REJECTED`, `UNAUTHORIZED`, `BAD_REPLY`, `UNSUPPORTED`.
+ * A reply that was an error: `STORE_REJECTED`, `UNAUTHORIZED`, `BAD_REPLY`, `UNSUPPORTED`; `STORE_UNAVAILABLE`, where the server
+ * still loads or its Cluster is down.
  *
  * A stored form that does not fit the call: `WRONG_TYPE`, `OVERFLOW`.
  *
@@ -88,8 +89,8 @@ export class StoreRejectedError extends HitherError {
         message,
       ) ?? [word]
     const reason = denied ? `the user lacks the right ${denied[1] ?? 'that the script needs'}` : words
-    // A server that loads, or a Cluster without one of its nodes, is down, though it replies.
-    const isDown = /^(LOADING|CLUSTERDOWN)$/.test(word)
+    // A server that loads, or a Cluster without one of its nodes, is down, though it replies. One that still serves reads is not.
+    const isDown = /^(LOADING|CLUSTERDOWN(?!.*only accepts read))\b/.test(message)
     super(
       denied || /^(NOAUTH|WRONGPASS|NOPERM)$/.test(word)
         ? 'UNAUTHORIZED'

@@ -54,5 +54,8 @@ export function repliesOf(answer: RedisAnswer): readonly Wire[] {
   if ('replies' in answer) return answer.replies.map(fromPlain)
   const { fault, rejected } = answer
   const { code, message, ...options } = fault
-  throw rejected ? new StoreRejectedError(...rejected, options) : new HitherError(code, message, options)
+  // The word alone does not say all that the code and the message were made of.
+  throw rejected
+    ? Object.assign(new StoreRejectedError(...rejected, options), { code, message })
+    : new HitherError(code, message, options)
 }

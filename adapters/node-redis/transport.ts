@@ -6,6 +6,7 @@ import { checkLimit, limitOf, onLimit } from '../../src/runtime/deadline.ts'
 import { type Call, withDeadline } from '../../src/store/call.ts'
 import { firstKey } from '../../src/store/hash-slot.ts'
 import { scanKeys, timed } from '../../src/store/over-redis.ts'
+import { partlyRun } from '../../src/store/sum-of.ts'
 import {
   type Command,
   type Exclusive,
@@ -49,7 +50,14 @@ export function limited(transport: NodeRedisTransport): NodeRedisTransport {
   return {
     ...transport,
     send: (command, call) => inTime(call, true, () => transport.send(command, call)),
-    sendMany: (commands, call) => inTime(call, true, () => transport.sendMany(commands, call)),
+    sendMany(commands, call) {
+      let settled = false
+      const onReply = (reply: Wire, at: number): Wire => (!settled && call?.onReply ? call.onReply(reply, at) : reply)
+      const sent = inTime(call, true, () => transport.sendMany(commands, { ...call, onReply }))
+      return sent.finally(() => {
+        settled = true
+      })
+    },
   }
 }
 
@@ -57,7 +65,7 @@ export function limited(transport: NodeRedisTransport): NodeRedisTransport {
 export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport {
   const servers = serversOf(borrowed)
   let closed = false
-  const own = new Map<Peer, AbortController>()
+  const own = new Map<Peer, { isConnecting: boolean; readonly ending: AbortController | undefined }>()
   const enter = ({ signal }: { readonly signal?: AbortSignal } = {}): void => {
     if (signal?.aborted) throw signal.reason
     if (closed) throw new HitherError('CLOSED', 'the transport is closed')
@@ -71,10 +79,22 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     const client = await inTime(call, false, () => servers.clientFor(key))
     enter(call)
     if (!client.isReady) throw lost(servers, undefined, false)
-    const ending = new AbortController()
-    const made = client.duplicate({ socket: { ...client.options?.socket, ...settings, signal: ending.signal } })
-    made.on('error', () => {})
-    own.set(made, ending)
+    // The client gives all its sockets the same signal: one that reconnects would keep a listener for each.
+    const ending = settings && new AbortController()
+    const made = client.duplicate(
+      ending && { socket: { ...client.options?.socket, ...settings, signal: ending.signal } },
+    )
+    const state = { isConnecting: !ending, ending }
+    made.on('reconnecting', () => {
+      state.isConnecting = !ending
+    })
+    for (const event of ['connect', 'error']) {
+      made.on(event, () => {
+        state.isConnecting = false
+        if (!own.has(made) && made.isOpen) made.destroy()
+      })
+    }
+    own.set(made, state)
     try {
       await inTime(call, false, () => made.connect())
       return made
@@ -84,11 +104,12 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     }
   }
   const end = (made: Peer): void => {
-    const ending = own.get(made)
-    if (!own.delete(made)) return
-    if (made.isOpen) made.destroy()
-    // A client that is destroyed while it connects forgets its socket, which then stays open.
-    ending?.abort()
+    const state = own.get(made)
+    // A client that is destroyed while it connects forgets its socket, which then stays open: without a signal it is destroyed
+    // once it has connected, or failed.
+    if (state && made.isOpen && (made.isReady || !state.isConnecting)) made.destroy()
+    own.delete(made)
+    state?.ending?.abort()
   }
 
   return {
@@ -98,14 +119,23 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     },
     async sendMany(commands, call) {
       enter(call)
+      const refused = commands.map(refusalOf).find(Boolean)
+      if (refused) throw refused
+      const isSpread = servers.isCluster && servers.isReady && commands[1]
       const replies = write(servers, commands, call?.bytes === true, true)
-      const kept = replies.map((reply, at) => reply.then((value) => call?.onReply?.(value, at) ?? value))
+      const kept = replies.map((reply, at) => reply.then((value) => (call?.onReply ? call.onReply(value, at) : value)))
       // Other nodes of a Cluster may have run their commands.
       return Promise.all(kept).catch((error: unknown) => {
-        throw servers.isCluster && commands[1] ? lost(servers, error, true) : error
+        throw isSpread && isHitherError(error) ? partlyRun(error) : error
       })
     },
     sendEach(commands, call, onReply, onError) {
+      try {
+        enter(call)
+      } catch (error) {
+        for (const at of commands.keys()) onError(at, error)
+        return
+      }
       write(servers, commands, call.bytes === true, true).forEach((reply, at) => {
         reply.then(
           (value) => onReply(at, value),
@@ -137,7 +167,7 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     async subscribe(channel, onMessage, onGap) {
       enter()
       const made = await open({ deadline: now() + OPEN_MS })
-      for (const event of ['reconnecting', 'ready', 'end']) made.on(event, () => onGap?.())
+      for (const event of ['reconnecting', 'ready', 'end']) made.on(event, () => own.has(made) && onGap?.())
       try {
         await made.subscribe(channel, onMessage)
       } catch (error) {
@@ -198,15 +228,17 @@ async function oneOf(servers: Servers, key: string | Uint8Array | undefined): Pr
   return servers.isCluster ? targetOf(await servers.clientFor(key), servers) : servers
 }
 
+function refusalOf({ args }: Command): HitherError | undefined {
+  const name = String(args[0])
+  return NOT_SHARED.test(name) ? new HitherError('UNSUPPORTED', `${name} needs a connection of its own`) : undefined
+}
+
 /** Writes commands one after another, with nothing between them. An error reply is a value. */
 function write(to: Target, commands: readonly Command[], bytes: boolean, isShared: boolean): Promise<Wire>[] {
-  return commands.map(({ args }) => {
-    const name = String(args[0])
-    if (isShared && NOT_SHARED.test(name)) {
-      return Promise.reject(new HitherError('UNSUPPORTED', `${name} needs a connection of its own`))
-    }
-    if (!to.isReady) return Promise.reject(lost(to, undefined, false))
-    const words = args.map((arg) => (arg instanceof Uint8Array ? Buffer.from(arg) : String(arg)))
+  return commands.map((command) => {
+    const refused = isShared ? refusalOf(command) : undefined
+    if (refused || !to.isReady) return Promise.reject(refused ?? lost(to, undefined, false))
+    const words = command.args.map((arg) => (arg instanceof Uint8Array ? Buffer.from(arg) : String(arg)))
     return to.send(words, { typeMapping: bytes ? BYTES : PLAIN }).then(toWire, (error: unknown) => {
       if (isReply(error)) return new ReplyError(error.message)
       throw lost(to, error)

@@ -66,12 +66,16 @@ const STRINGS = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g
 /** Code that makes numbers: arithmetic, a conversion, a long literal. */
 const COUNTS = /[-+*/%^]|\b(tonumber|math|cjson|cmsgpack|struct|bit)\b|\d[eE]|\d[\d.]{14}|0[xX]/
 
-/** A command whose reply may have as many digits, unless it is what the script returns. */
-const ADDS = /(?<!return\s+redis\.p?call\s*\(\s*)["']\w*(INCR|DECR)/i
+/** A command whose reply may have as many digits, or that is not named here, unless it is what the script returns. */
+const ADDS =
+  /(?<!return\s+redis\.p?call\s*\(\s*)["']\w*(INCR|DECR|BITFIELD)|(?<!return\s+)redis\.p?call\b(?!\s*\(\s*["'])/i
 
-/** `NUMBERS` for code that needs it. */
+/** `NUMBERS` for code that needs it. What a function returns is not what the script returns. */
 export const numbersOf = (code: string): string =>
-  COUNTS.test(code.replace(STRINGS, '').replace(/--.*/g, '')) || ADDS.test(code) ? NUMBERS : ''
+  COUNTS.test(code.replace(STRINGS, '').replace(/--.*/g, '')) ||
+  ADDS.test(/function|load/.test(code) ? code.replace(/return/g, '') : code)
+    ? NUMBERS
+    : ''
 
 /** The status that stands for a null of RESP3 in values given to Lua. */
 export const NIL = '\0nil'

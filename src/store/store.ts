@@ -100,8 +100,9 @@ export interface CommandStore extends AtomicStore {
   readonly timeoutMs?: number
   /**
    * Sends one command in the queue of this tick, in call order with every other call on its keys. `keys`: the keys in
-   * `args`. Resolves to the raw reply. Rejects `STORE_REJECTED` for an error reply, with its first word. After a
-   * lost reply the command is sent again only if `effect` allows it.
+   * `args`. Resolves to the raw reply. Rejects `STORE_REJECTED` for an error reply, with its first word; `STORE_UNAVAILABLE`
+   * if the server says that it loads or that its Cluster is down, `UNAUTHORIZED` if the user lacks a right. After a lost reply
+   * the command is sent again only if `effect` allows it.
    */
   command(keys: readonly string[], args: Command['args'], effect: Effect, call?: Call): Promise<Wire>
 }

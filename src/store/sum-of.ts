@@ -1,4 +1,14 @@
-import { HitherError } from '../errors.ts'
+import { HitherError, StoreRejectedError } from '../errors.ts'
+
+/** The same error, of a call of which another part may have run. */
+export function partlyRun(error: HitherError): HitherError {
+  const { code, message, retryable, maybeExecuted } = error
+  if (maybeExecuted !== false) return error
+  const options = { cause: error, retryable, maybeExecuted: true }
+  return error instanceof StoreRejectedError
+    ? Object.assign(new StoreRejectedError(error.command, error.reply, options), { code, message })
+    : new HitherError(code, message, options)
+}
 
 /**
  * Resolves to the sum of what the parts of a write resolve to. If one fails, rejects with its error once all have ended, with
@@ -10,10 +20,5 @@ export async function sumOf(parts: readonly Promise<number>[]): Promise<number> 
   if (!failed) return ended.reduce((sum, part) => sum + Number((part as { readonly value: number }).value), 0)
   const { reason } = failed
   const hasRun = ended.some((part) => part.status === 'fulfilled' || part.reason?.maybeExecuted)
-  if (reason?.maybeExecuted !== false || !hasRun) throw reason
-  throw new HitherError(reason.code, reason.message, {
-    cause: reason,
-    retryable: reason.retryable,
-    maybeExecuted: true,
-  })
+  throw hasRun && reason ? partlyRun(reason) : reason
 }

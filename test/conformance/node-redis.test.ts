@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { getEventListeners } from 'node:events'
 import { createClient, createClientPool, createCluster } from 'redis'
 import { createClient as createClient5, createCluster as createCluster5 } from 'redis5'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { nodeRedisStore } from '../../adapters/node-redis/index.ts'
 import { stream } from '../../src/structures/index.ts'
 import { describeStore, testCounter } from '../../src/testing/index.ts'
@@ -41,7 +42,7 @@ for (const [name, create, options] of [
   ['node-redis 6, RESP3', createClient as (options: object) => unknown, { RESP: 3 }],
   ['node-redis 6, RESP2', createClient as (options: object) => unknown, { RESP: 2 }],
   ['node-redis 5', createClient5 as (options: object) => unknown, {}],
-] as readonly [string, (options: object) => unknown, object][]) {
+] as readonly [string, (options: object) => unknown, { readonly RESP?: number }][]) {
   let admin: Client
   beforeAll(async () => {
     admin = await open(create)
@@ -143,6 +144,59 @@ for (const [name, create, options] of [
         ;(await own?.catch(() => undefined))?.release(true)
       }
       await expect.poll(sockets, { timeout: 10_000 }).toBe(before)
+      await store.close()
+    })
+    it('leaves no socket of a subscription that was given up while it was opened', async () => {
+      const client = await open(create, options)
+      const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
+      const before = sockets()
+      // node-redis 5 does not say that a connection was given up: they all end after five seconds, at once.
+      const given = Array.from({ length: 20 }, async () => {
+        const store = nodeRedisStore(client)
+        const subscribed = store.subscribe?.(`given-up-${name}`, () => {})
+        await new Promise((done) => setImmediate(done))
+        await store.close()
+        await Promise.allSettled([subscribed])
+      })
+      await Promise.all(given)
+      await expect.poll(sockets, { timeout: 10_000 }).toBe(before)
+    })
+    it('leaves no listener of a subscription that reconnects', async () => {
+      const signals: AbortSignal[] = []
+      const Original = AbortController
+      class Noted extends Original {
+        constructor() {
+          super()
+          signals.push(this.signal)
+        }
+      }
+      vi.stubGlobal('AbortController', Noted)
+      const label = `reconnects-${options.RESP ?? 5}`
+      const client = await open(create, { ...options, name: label, socket: { reconnectStrategy: 5 } })
+      const store = nodeRedisStore(client)
+      let gaps = 0
+      const end = await store.subscribe?.(
+        'c',
+        () => {},
+        () => gaps++,
+      )
+      vi.unstubAllGlobals()
+      for (let cut = 1; cut <= 5; cut++) {
+        const seen = gaps
+        const killed = expect.poll(async () => {
+          const list = String(await admin.sendCommand(['CLIENT', 'LIST', 'TYPE', 'pubsub']))
+          const id = list
+            .split('\n')
+            .find((line) => line.includes(`name=${label}`))
+            ?.match(/id=(\d+)/)?.[1]
+          return id ? admin.sendCommand(['CLIENT', 'KILL', 'ID', id]) : 0
+        })
+        await killed.toBe(1)
+        await expect.poll(() => gaps).toBeGreaterThan(seen + 1)
+      }
+      const left = signals.map((signal) => getEventListeners(signal, 'abort').length)
+      expect(Math.max(0, ...left)).toBeLessThan(3)
+      await end?.()
       await store.close()
     })
     it('rejects at once while the client is not connected', async () => {

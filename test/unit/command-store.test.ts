@@ -358,8 +358,11 @@ describe('scripts', () => {
       expect(await failure(store.set('k', 'v'))).toMatchObject(down)
       expect(await failure(store.run(testCounter, 'k', [1, 0]))).toMatchObject(down)
     }
-    const { store } = scripted(() => [new ReplyError('READONLY no')])
-    expect(await failure(store.set('k', 'v'))).toMatchObject({ code: 'STORE_REJECTED', retryable: false })
+    for (const message of ['READONLY no', 'CLUSTERDOWN The cluster is down and only accepts read commands']) {
+      const { store } = scripted(() => [new ReplyError(message)])
+      const refused = { code: 'STORE_REJECTED', retryable: false, reply: message.split(' ')[0] }
+      expect(await failure(store.set('k', 'v'))).toMatchObject(refused)
+    }
   })
   it('keep the first words of a refusal, and none of its arguments', async () => {
     const texts: [string, string][] = [

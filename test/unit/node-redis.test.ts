@@ -4,6 +4,7 @@ import type { Call } from '../../src/store/call.ts'
 import type { Exclusive } from '../../src/store/transport.ts'
 
 interface Duplicate {
+  emit(event: string): void
   readonly options: { readonly socket?: object } | undefined
   isOpen: boolean
   isReady: boolean
@@ -22,11 +23,19 @@ function played(connect: () => Promise<unknown>, sendCommand: () => Promise<unkn
     withTypeMapping() {},
     connect,
     duplicate(options: Duplicate['options']) {
+      const listeners: [string, () => void][] = []
       const made = {
         ...peer,
         options,
+        on(event: string, listener: () => void) {
+          listeners.push([event, listener])
+        },
+        emit(event: string) {
+          for (const [of, listener] of listeners) if (of === event) listener()
+        },
         destroy() {
           made.isOpen = made.isReady = false
+          made.emit('end')
         },
       }
       duplicates.push(made)
@@ -56,8 +65,16 @@ describe('a node of a Cluster of node-redis that is down', () => {
     nodeClient() {},
     withTypeMapping() {},
     duplicate() {},
-    sendCommand: async (key: string) => (key === 'dead' ? Promise.reject(new ClientOfflineError()) : 'OK'),
+    sendCommand: async (key: string) => {
+      sent.push(key)
+      if (key === 'dead') throw new ClientOfflineError()
+      if (key === 'slow') await new Promise((resolve) => setTimeout(resolve, 50))
+      if (key === 'hangs') await never()
+      return 'OK'
+    },
   } as unknown as Parameters<typeof nodeRedisStore>[0]
+  const sent: string[] = []
+  const set = (key: string) => ({ args: ['SET', key, 'v'], effect: 'once' }) as const
   class ClientOfflineError extends Error {}
 
   it('fails no call on a key of another node', async () => {
@@ -68,9 +85,48 @@ describe('a node of a Cluster of node-redis that is down', () => {
   })
   it('leaves it open whether the other commands of a batch have run', async () => {
     const { sendMany } = nodeRedisTransport(cluster)
-    const set = (key: string) => ({ args: ['SET', key, 'v'], effect: 'once' }) as const
     await expect(sendMany([set('dead'), set('other')])).rejects.toMatchObject({ maybeExecuted: true })
     await expect(sendMany([set('dead')])).rejects.toMatchObject({ maybeExecuted: false })
+  })
+  it('changes no error of a batch that was not sent', async () => {
+    const shut = nodeRedisTransport({ ...cluster, isOpen: false })
+    const closed = { code: 'STORE_UNAVAILABLE', retryable: false, maybeExecuted: false }
+    await expect(shut.sendMany([set('a'), set('b')])).rejects.toMatchObject(closed)
+    sent.length = 0
+    const batch = [set('a'), { args: ['WATCH', 'a'], effect: 'read' }] as const
+    const refused = { code: 'UNSUPPORTED', retryable: false, maybeExecuted: false }
+    await expect(nodeRedisTransport(cluster).sendMany(batch)).rejects.toMatchObject(refused)
+    expect(sent).toEqual([])
+  })
+  it('is sent nothing after the transport was closed, or the caller has left', async () => {
+    const transport = nodeRedisTransport(cluster)
+    sent.length = 0
+    const errors: unknown[] = []
+    const each = (call: Call): void =>
+      transport.sendEach(
+        [set('a'), set('b')],
+        call,
+        () => {},
+        (at, error) => errors.push(at, error),
+      )
+    each({ signal: AbortSignal.abort('left') })
+    await transport.close()
+    each({})
+    const closed = expect.objectContaining({ code: 'CLOSED', maybeExecuted: false })
+    expect(errors).toEqual([0, 'left', 1, 'left', 0, closed, 1, closed])
+    expect(sent).toEqual([])
+  })
+  it('hands over no reply of a batch that has ended', async () => {
+    const { sendMany } = nodeRedisTransport(cluster)
+    const replies: unknown[] = []
+    const call = { onReply: (reply: unknown, at: number) => replies.push(at, reply) && null }
+    await expect(sendMany([set('dead'), set('slow')], call)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    const late = sendMany([set('hangs'), set('slow')], { ...call, deadline: Date.now() + 10 })
+    await expect(late).rejects.toMatchObject({ code: 'TIMEOUT' })
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(replies).toEqual([])
+    expect(await sendMany([set('a')], call)).toEqual([null])
+    expect(replies).toEqual([0, 'OK'])
   })
 })
 
@@ -99,6 +155,40 @@ describe('a connection beside the client of node-redis', () => {
       { signal: { aborted: true } },
       { signal: { aborted: true } },
     ])
+  })
+  it('of a subscription is ended while it connects once it has connected, or has failed', async () => {
+    const { transport, duplicates } = played(async () => {})
+    let gaps = 0
+    const begin = async (): Promise<[Duplicate, () => Promise<void>]> => {
+      const end = await transport.subscribe(
+        'c',
+        () => {},
+        () => gaps++,
+      )
+      return [duplicates.at(-1) as Duplicate, end]
+    }
+    for (const event of ['connect', 'error']) {
+      const [made, end] = await begin()
+      // No signal: node-redis would give it to the socket of each reconnect, which leaves a listener on it.
+      expect(made.options).toBeUndefined()
+      made.emit('connect')
+      made.isReady = false
+      made.emit('reconnecting')
+      gaps = 0
+      await end()
+      expect(made.isOpen).toBe(true)
+      made.emit(event)
+      expect([made.isOpen, gaps]).toEqual([false, 0])
+    }
+    // One that has connected, and waits for the server or for its next try.
+    for (const event of ['connect', 'error']) {
+      const [made, end] = await begin()
+      made.isReady = false
+      made.emit('reconnecting')
+      made.emit(event)
+      await end()
+      expect(made.isOpen).toBe(false)
+    }
   })
   it('a transaction ends at its deadline, and when the caller leaves', async () => {
     const { transport } = played(never, never)

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { HitherError } from '../../src/errors.ts'
+import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { sumOf } from '../../src/store/sum-of.ts'
 
 const down = (maybeExecuted: boolean): Promise<never> =>
@@ -16,6 +16,16 @@ it('rejects, and says that the write may have run where a part of it has or may 
   await expect(sumOf([down(false), down(true)])).rejects.toMatchObject({ ...error, maybeExecuted: true })
   await expect(sumOf([down(true)])).rejects.toMatchObject({ ...error, maybeExecuted: true })
   await expect(sumOf([down(false), down(false)])).rejects.toMatchObject({ ...error, maybeExecuted: false })
+})
+it('rejects with the reply of a part that was refused', async () => {
+  for (const message of ["READONLY You can't write against a read only replica.", 'ERR ACL failure in script']) {
+    const refused = new StoreRejectedError('UNLINK', { word: message.split(' ')[0] as string, message })
+    const error = await sumOf([later(1), Promise.reject(refused)]).catch((error) => error)
+    expect(error).toBeInstanceOf(StoreRejectedError)
+    const { code, reply, command, message: text } = refused
+    expect(error).toMatchObject({ code, reply, command, message: text, retryable: false, maybeExecuted: true })
+    expect(refused.maybeExecuted).toBe(false)
+  }
 })
 it('rejects with the reason of a signal as it is', async () => {
   for (const reason of [undefined, 'left', new Error('left')])

@@ -79,6 +79,12 @@ const NUMBERS: readonly (readonly [number: string, stored: string])[] = [
   ['1 / 0', 'inf'],
   ['1e300', '1e+300'],
   ["redis.call('INCRBY', KEYS[1], '1700000000000000')", '1700000000000000'],
+  ["redis.call(string.reverse('YBRCNI'), KEYS[1], '1700000000000000')", '1700000000000000'],
+  ["redis.call('BITFIELD', KEYS[1], 'INCRBY', 'u60', '0', '1700000000000000')[1]", '1700000000000000'],
+  ["redis.call('BITFIELD', KEYS[1], 'SET', 'u60', '0', '1700000000000000', 'GET', 'u60', '0')[2]", '1700000000000000'],
+  ["(function() return redis.call('INCRBY', KEYS[1], '1700000000000000') end)()", '1700000000000000'],
+  ["(function() return redis.call(string.reverse('YBRCNI'), KEYS[1], '1700000000000000') end)()", '1700000000000000'],
+  [`loadstring("return redis.call('INCRBY', 'key', '1700000000000000')")()`, '1700000000000000'],
 ]
 
 it.each(NUMBERS)('a script that passes %s to a command stores %s, as on a Redis 8', async (number, stored) => {
