@@ -61,18 +61,23 @@ export function createSource<T>(group: Group<T>, { consumer, claimMs, count, cal
   /** Adds the delivery counts to entries. Leaves out those that another has taken over or acknowledged meanwhile. */
   const withDeliveries = async (reply: Wire): Promise<Delivered<T>[]> => {
     const entries = await openRows(place, toList(reply))
-    const times = (id: string): Promise<number> =>
+    const pendingOf = (id: string): Promise<number[]> =>
       place.read(
         'XPENDING',
         [name, id, id, 1, consumer],
-        (rows) => Number(toList(toList(rows)[0] ?? null)[3] ?? 0),
+        (rows) =>
+          toList(toList(rows)[0] ?? null)
+            .slice(2)
+            .map(Number),
         call,
       )
     // One XPENDING for each entry, since a range of ids may include others. They still share one round trip.
-    const counts = await Promise.all(entries.map(({ id }) => times(id)))
-    return entries
-      .map((entry, i) => ({ ...entry, deliveries: counts[i] as number }))
-      .filter((entry) => entry.deliveries > 0)
+    const pending = await Promise.all(entries.map(({ id }) => pendingOf(id)))
+    idleSinceMs = elapsedMs() - Math.max(0, ...pending.map(([idleMs = 0]) => idleMs))
+    return entries.flatMap((entry, i) => {
+      const [, deliveries] = pending[i] as number[]
+      return deliveries === undefined ? [] : { ...entry, deliveries }
+    })
   }
   const own = async (after: string): Promise<Delivered<T>[]> => {
     const reply = await readGroup(after, false)
@@ -111,8 +116,9 @@ export function createSource<T>(group: Group<T>, { consumer, claimMs, count, cal
       waits = false
       return readGroup('>', false)
     })
-    // This process may have stood still since the reply, for long enough that another has taken over what it delivered.
-    if (claimMs !== undefined && elapsedMs() - sentMs >= claimMs) return withDeliveries(fresh)
+    // This process may have stood still since the reply: others take over what it delivered, or will do so sooner.
+    if (claimMs !== undefined && elapsedMs() - sentMs >= claimMs / 8) return withDeliveries(fresh)
+    idleSinceMs = elapsedMs()
     return (await openRows(place, toList(fresh))).map((entry) => ({ ...entry, deliveries: 1 }))
   }
   return {
@@ -128,7 +134,6 @@ export function createSource<T>(group: Group<T>, { consumer, claimMs, count, cal
         // The stream may be deleted again meanwhile: the next call creates the group once more.
         rows = await next().catch(orNoGroup)
       }
-      idleSinceMs = elapsedMs()
       return rows ?? []
     },
     async keep(rows) {

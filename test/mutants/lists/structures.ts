@@ -97,7 +97,7 @@ export const mutants: readonly Mutant[] = [
     'if (!group.place.keyOf(poison.to))',
   ),
   group('no option of a consumer is dropped', "  checkNames('consume', options ?? null,", '  void (options ?? null,'),
-  source('an entry that comes again is marked', 'deliveries: counts[i] as number', 'deliveries: 1'),
+  source('an entry that comes again is marked', '{ ...entry, deliveries }', '{ ...entry, deliveries: 1 }'),
   group('poison is moved', 'row.deliveries <= after', 'true'),
   group(
     'what cannot be read is moved',
@@ -147,8 +147,14 @@ export const mutants: readonly Mutant[] = [
     'structures/slow-consumers.test.ts',
   ]),
   slow('and works on nothing that another has', 'rows.filter(({ id }) => kept.has(id))', 'kept.size > 9 ? [] : rows'),
-  slow('nor on what was taken over before its reply was seen', 'elapsedMs() - sentMs >= claimMs', 'claimMs < 0'),
-  slow('and is done', '[3] ?? 0)', '[3] ?? 2)'),
+  slow('nor on what was taken over before its reply was seen', 'elapsedMs() - sentMs >= claimMs / 8', 'claimMs < 0'),
+  slow('an entry is idle from its delivery on', ' - Math.max(0, ...pending.map(([idleMs = 0]) => idleMs))', ''),
+  slow('a reply need not be late by claimAfter', 'sentMs >= claimMs / 8', 'sentMs >= claimMs'),
+  slow(
+    'and is done',
+    'deliveries === undefined ? [] : { ...entry, deliveries }',
+    '{ ...entry, deliveries: deliveries ?? 2 }',
+  ),
   slow('or not', '[name, id, id, 1, consumer]', '[name, id, id, 1]'),
   slow('and goes on where its group was deleted', 'claiming.catch(orNoGroup)', 'claiming'),
   slow(

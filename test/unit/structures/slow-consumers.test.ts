@@ -76,28 +76,55 @@ describe('consumers that work for long', () => {
     await jobs.append(4)
     expect((await nextOf(a)).value).toBe(4)
   })
+  /** The group of a consumer that stands still after the server has delivered the first entries to it. */
+  function groupAfter(store: ReturnType<typeof embeddedStore>, stand: () => unknown): StreamGroup<number> {
+    let stands = true
+    const command: typeof store.command = async (keys, args, ...more) => {
+      const reply = await store.command(keys, args, ...more)
+      if (args[0] !== 'XREADGROUP' || !args.includes('>') || !stands) return reply
+      stands = false
+      await stand()
+      return reply
+    }
+    const transport = { ...store.transport, exclusive: undefined, wait: undefined }
+    return stream<number>({ store: { ...store, command, transport } as never }, 'jobs').group('g')
+  }
   it.each([true, false])('leave out what another took over before they saw its reply, done: %s', async (isDone) => {
     const { clock, store, group } = await setUp()
-    let stillness: (() => Promise<unknown>) | undefined = async () => {
+    const stand = async () => {
       clock.ms += 1500
       const taken = await nextOf(consume(group, 'b', { batch: 1 }))
       if (isDone) await taken.ack()
     }
-    const command: typeof store.command = async (keys, args, ...more) => {
-      const reply = await store.command(keys, args, ...more)
-      if (args[0] !== 'XREADGROUP' || !args.includes('>')) return reply
-      const stand = stillness
-      stillness = undefined
-      await stand?.()
-      return reply
-    }
-    const transport = { ...store.transport, exclusive: undefined, wait: undefined }
-    const a = consume(stream<number>({ store: { ...store, command, transport } as never }, 'jobs').group('g'), 'a')
+    const a = consume(groupAfter(store, stand), 'a')
     const first = await nextOf(a)
     expect([first.value, first.deliveries]).toEqual([2, 1])
     const second = await nextOf(a)
     expect([second.value, second.deliveries]).toEqual([3, 1])
   })
+  it.each([
+    [900, 400],
+    [300, 720],
+  ])(
+    'leave out what another took over once they had seen a reply %i ms late, after %i ms of work',
+    async (lateMs, workMs) => {
+      const { clock, store, jobs, group } = await setUp()
+      const stand = (): void => {
+        clock.ms += lateMs
+      }
+      const a = consume(groupAfter(store, stand), 'a')
+      const first = await nextOf(a)
+      expect([first.value, first.deliveries]).toEqual([1, 1])
+      clock.ms += 1000 - lateMs
+      const b = consume(group, 'b')
+      await (await nextOf(b)).ack()
+      await (await nextOf(b)).ack()
+      clock.ms += workMs - (1000 - lateMs)
+      await jobs.append(4)
+      expect((await nextOf(a)).value).toBe(4)
+      expect((await nextOf(b)).value).toBe(3)
+    },
+  )
   it('are given what was trimmed while it waited', async () => {
     const { clock, jobs, group } = await setUp()
     const a = consume(group, 'a')
