@@ -77,6 +77,7 @@ export function createHttpCache(options: HttpCacheOptions): HttpCache {
     track: (work) => void background.add(work, undefined, nothing),
   })
   const engine: Engine = {
+    store,
     storage,
     keys,
     placeOf: createPlaces(keys),

@@ -1,6 +1,7 @@
 import { type Background, REQUEST_SCOPED } from '../runtime/background.ts'
 import { elapsedMs } from '../runtime/clock.ts'
 import { createDeferred } from '../runtime/deferred.ts'
+import type { AtomicStore } from '../store/store.ts'
 import type { StatusName } from './answer.ts'
 import type { StoredResponse } from './entry.ts'
 import type { Keys } from './keys.ts'
@@ -74,14 +75,18 @@ export const passedOn: WeakMap<Request, { readonly engine: Engine; readonly reco
 /**
  * Whether another cache of the same store and namespace has passed a request on. If this one asked for the lease of that record, it
  * would wait for the other one, and the other one for it. The same cache may get the request again, after or beside the first time.
+ * Two stores of one kind that others share count as the same, since they may be two connections to one server.
  */
 export function isPassedOn(engine: Engine, { request, place }: Plan): boolean {
   const by = passedOn.get(request)
-  return by?.record === place.record && by.engine !== engine
+  if (by?.record !== place.record || by.engine === engine) return false
+  const [store, other] = [engine.store, by.engine.store]
+  return store === other || (store.traits.shared && store.name === other.name)
 }
 
 /** The settings and parts that all requests of one cache share. */
 export interface Engine {
+  readonly store: AtomicStore
   readonly storage: Storage
   readonly keys: Keys
   readonly placeOf: PlaceOf

@@ -331,7 +331,17 @@ export const mutants: readonly Mutant[] = [
     ' && !isPassedOn(engine, plan)) {',
     ') {',
   ),
-  of('src/http/engine.ts', HANGING)('a Request may be used again', ' && by.engine !== engine', ''),
+  of('src/http/engine.ts', HANGING)('a Request may be used again', ' || by.engine === engine', ''),
+  of('src/http/engine.ts', HANGING)(
+    'caches of two stores have two leases',
+    'store === other || (store.traits.shared && store.name === other.name)',
+    'true',
+  ),
+  of('src/http/engine.ts', HANGING)(
+    'two connections to a shared store have one',
+    ' || (store.traits.shared && store.name === other.name)',
+    '',
+  ),
   fetching(
     'a Request may be used again in two caches',
     'if (!isPassedOn(engine, { ...plan, request: asked })) ',

@@ -1,3 +1,4 @@
+import type { AtomicStore } from 'hither'
 import { memoryStore } from 'hither/memory'
 import { expect, it, vi } from 'vitest'
 import { REQUEST_SCOPED } from '../../../src/runtime/background.ts'
@@ -82,6 +83,36 @@ it('two caches of one store in a line renew a stale response', async () => {
     await inner.flush()
   }
   expect(origin.asked.length).toBe(4)
+})
+
+it('caches of different stores in a line share responses, and serve stale ones, each by itself', async () => {
+  const behind = cacheOf({ store: memoryStore() })
+  const origin = createOrigin()
+  /** Through a front that has nothing yet. */
+  const ask = async () => {
+    const front = cacheOf({ store: memoryStore() })
+    return (await see(await front(new Request(URL_A), (request) => behind(request, origin)))).body
+  }
+  expect(await Promise.all([ask(), ask()])).toEqual(['1', '1'])
+  expect(origin.asked.length).toBe(1)
+  await behind.purge({ url: URL_A })
+  const headers = { 'cache-control': 'max-age=1, stale-while-revalidate=60', age: '1' }
+  origin.answers((_, count) => new Response(`${count}`, { headers }))
+  expect([await ask(), await ask()]).toEqual(['2', '2'])
+  await behind.flush()
+  expect(origin.asked.length).toBe(3)
+})
+
+it('connections to one shared store count as one store', async () => {
+  const shared = (): AtomicStore => ({ ...memory, traits: { ...memory.traits, shared: true } })
+  const memory = memoryStore()
+  const caches = [
+    cacheOf({ store: shared(), collapseTimeout: '1h' }),
+    cacheOf({ store: shared(), collapseTimeout: '1h' }),
+  ] as const
+  const origin = createOrigin()
+  const ask = async () => see(await caches[0](new Request(URL_A), (request) => caches[1](request, origin)))
+  expect([(await ask()).body, origin.asked.length]).toEqual(['1', 1])
 })
 
 /** Three processes with one store. `end` ends the fetch of a request, by the order in which the origin was asked. */
