@@ -45,7 +45,7 @@ export function nodeRedisTransport(borrowed: NodeRedisLike): NodeRedisTransport 
   return limited(unlimitedTransport(borrowed))
 }
 
-/** The same transport. A command of its own ends at the limits of its call, since the client itself would wait without end. */
+/** The same transport. Each command ends at the limits of its call, since the client itself would wait without end. */
 export function limited(transport: NodeRedisTransport): NodeRedisTransport {
   return {
     ...transport,

@@ -183,16 +183,19 @@ for (const [name, create, options] of [
       vi.unstubAllGlobals()
       for (let cut = 1; cut <= 5; cut++) {
         const seen = gaps
-        const killed = expect.poll(async () => {
-          const list = String(await admin.sendCommand(['CLIENT', 'LIST', 'TYPE', 'pubsub']))
-          const id = list
-            .split('\n')
-            .find((line) => line.includes(`name=${label}`))
-            ?.match(/id=(\d+)/)?.[1]
-          return id ? admin.sendCommand(['CLIENT', 'KILL', 'ID', id]) : 0
-        })
+        const killed = expect.poll(
+          async () => {
+            const list = String(await admin.sendCommand(['CLIENT', 'LIST', 'TYPE', 'pubsub']))
+            const id = list
+              .split('\n')
+              .find((line) => line.includes(`name=${label}`))
+              ?.match(/id=(\d+)/)?.[1]
+            return id ? admin.sendCommand(['CLIENT', 'KILL', 'ID', id]) : 0
+          },
+          { timeout: 10_000 },
+        )
         await killed.toBe(1)
-        await expect.poll(() => gaps).toBeGreaterThan(seen + 1)
+        await expect.poll(() => gaps, { timeout: 10_000 }).toBeGreaterThan(seen + 1)
       }
       const left = signals.map((signal) => getEventListeners(signal, 'abort').length)
       expect(Math.max(0, ...left)).toBeLessThan(3)

@@ -68,12 +68,14 @@ describe('a node of a Cluster of node-redis that is down', () => {
     sendCommand: async (key: string) => {
       sent.push(key)
       if (key === 'dead') throw new ClientOfflineError()
-      if (key === 'slow') await new Promise((resolve) => setTimeout(resolve, 50))
+      if (key === 'slow') await new Promise<void>((resolve) => void slow.push(resolve))
       if (key === 'hangs') await never()
       return 'OK'
     },
   } as unknown as Parameters<typeof nodeRedisStore>[0]
   const sent: string[] = []
+  /** Lets the commands that are slow reply. */
+  const slow: (() => void)[] = []
   const set = (key: string) => ({ args: ['SET', key, 'v'], effect: 'once' }) as const
   class ClientOfflineError extends Error {}
 
@@ -123,8 +125,9 @@ describe('a node of a Cluster of node-redis that is down', () => {
     await expect(sendMany([set('dead'), set('slow')], call)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
     const late = sendMany([set('hangs'), set('slow')], { ...call, deadline: Date.now() + 10 })
     await expect(late).rejects.toMatchObject({ code: 'TIMEOUT' })
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    expect(replies).toEqual([])
+    for (const reply of slow) reply()
+    await new Promise((resolve) => setTimeout(resolve))
+    expect([slow.length, replies]).toEqual([2, []])
     expect(await sendMany([set('a')], call)).toEqual([null])
     expect(replies).toEqual([0, 'OK'])
   })

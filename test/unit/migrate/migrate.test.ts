@@ -195,7 +195,7 @@ describe('migrate', () => {
     expect(await to.getMany(keys)).toEqual(keys)
     const box: { text?: string } = {}
     const down = brokenStore('down')
-    // Away after the mark that shows whether it is another place than `from`.
+    // Down for all but the mark that shows whether it is another place than `from`.
     const dead = over(down, {
       ready: async () => {},
       set: async (key, ...rest) => (key.startsWith('k:') ? down.set(key, ...rest) : undefined),
