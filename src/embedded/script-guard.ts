@@ -68,11 +68,11 @@ const COUNTS = /[-+*/%^]|\b(tonumber|math|cjson|cmsgpack|struct|bit)\b|\d[eE]|\d
 
 /** A command whose reply may have as many digits, or that is not named here, unless it is what the script returns. */
 const ADDS =
-  /(?<!return\s+redis\.p?call\s*\(\s*)["']\w*(INCR|DECR|BITFIELD)|(?<!return\s+)redis\.p?call\b(?!\s*\(\s*["'])/i
+  /(?<!return\s+redis\.p?call\s*\(\s*)["']\w*(INCR|DECR|BITFIELD)|(?<!return\s+)redis\.p?call\b(?!\s*\(\s*["'])|\bredis\b(?!\.)/i
 
 /** `NUMBERS` for code that needs it. What a function returns is not what the script returns. */
 export const numbersOf = (code: string): string =>
-  COUNTS.test(code.replace(STRINGS, '').replace(/--.*/g, '')) ||
+  COUNTS.test(code.replace(STRINGS, '').replace(/--(?!\[).*/g, '')) ||
   ADDS.test(/function|load/.test(code) ? code.replace(/return/g, '') : code)
     ? NUMBERS
     : ''

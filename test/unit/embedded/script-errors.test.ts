@@ -84,6 +84,11 @@ const NUMBERS: readonly (readonly [number: string, stored: string])[] = [
   ["redis.call('BITFIELD', KEYS[1], 'SET', 'u60', '0', '1700000000000000', 'GET', 'u60', '0')[2]", '1700000000000000'],
   ["(function() return redis.call('INCRBY', KEYS[1], '1700000000000000') end)()", '1700000000000000'],
   ["(function() return redis.call(string.reverse('YBRCNI'), KEYS[1], '1700000000000000') end)()", '1700000000000000'],
+  ["(function() --[[ in microseconds ]] return KEYS[1] and '1700000000000001' * 1 end)()", '1700000000000001'],
+  [
+    "(function() local r = redis return r.call(string.reverse('YBRCNI'), KEYS[1], '1700000000000000') end)()",
+    '1700000000000000',
+  ],
   [`loadstring("return redis.call('INCRBY', 'key', '1700000000000000')")()`, '1700000000000000'],
 ]
 
