@@ -136,6 +136,7 @@ function translated(error: unknown): HitherError {
   }
   // Names only a code or an error name: a message may quote what was sent.
   const reason = code || cause?.code || name
-  const mend = connectHint(reason) ?? 'check that the server runs, and servers and connect.tls'
+  const mend =
+    connectHint(reason)?.replaceAll('tls.', 'connect.tls.') ?? 'check that the server runs, and servers and connect.tls'
   return unavailable(`not connected (${reason}): ${mend}`, error)
 }

@@ -23,7 +23,7 @@ export const mutants: readonly Mutant[] = [
   ),
   of('adapters/nats/connection.ts', ['nats/refused.test.ts'])(
     'a certificate that is refused is no server that is down',
-    "connectHint(reason) ?? 'check",
+    "connectHint(reason)?.replaceAll('tls.', 'connect.tls.') ?? 'check",
     "'check",
   ),
   requests('a value that is too large is no outage', '/max_payload/.test(String(error))', 'false'),

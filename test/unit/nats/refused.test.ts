@@ -21,8 +21,13 @@ afterAll(() => {
 })
 
 it.each([
-  ['an unknown authority', `tls://localhost:${port}`, {}, 'check tls.ca'],
-  ['another name', `tls://localhost:${port}`, { ca: certificate.cert, servername: 'other.example' }, 'tls.servername'],
+  ['an unknown authority', `tls://localhost:${port}`, {}, 'check connect.tls.ca'],
+  [
+    'another name',
+    `tls://localhost:${port}`,
+    { ca: certificate.cert, servername: 'other.example' },
+    'connect.tls.servername',
+  ],
   ['no server', 'tls://127.0.0.1:1', {}, 'check that the server runs'],
 ])('says what to do: %s', async (_, servers, tls, what) => {
   const store = natsStore({ servers, bucket: 'b', connect: { tls } })
