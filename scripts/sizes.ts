@@ -93,7 +93,7 @@ const entries: readonly Entry[] = [
     takes: { 'adapters/cloudflare/index.ts': 'redisObjectStore' },
     onTop: true,
   },
-  { name: 'hither/embedded alone', takes: { 'src/embedded/index.ts': '*' }, budget: 86_680 },
+  { name: 'hither/embedded alone', takes: { 'src/embedded/index.ts': '*' }, budget: 86_690 },
   {
     name: 'hither/node-redis on top of core',
     takes: { 'adapters/node-redis/index.ts': '*' },
@@ -149,21 +149,21 @@ const entries: readonly Entry[] = [
     takes: { 'src/http/index.ts': '*' },
     onTop: true,
     target: 6000,
-    budget: 20_960,
+    budget: 20_990,
   },
   {
     name: 'hither/http beside createCache + upstashStore',
     takes: { 'src/http/index.ts': '*' },
     beside: { ...cache, ...upstash },
     target: 6000,
-    budget: 20_260,
+    budget: 20_290,
   },
   {
     name: 'hither/structures beside createCache + upstashStore',
     takes: { 'src/structures/index.ts': '*' },
     beside: { ...cache, ...upstash },
     target: 3500,
-    budget: 8_320,
+    budget: 8_340,
   },
   {
     name: 'one structure (hash) beside createCache + upstashStore',
