@@ -254,6 +254,8 @@ export const mutants: readonly Mutant[] = [
   guard('or that passes on what a command has counted', '["\']\\w*(INCR|DECR|BITFIELD)|', ''),
   guard('a field of bits too', '|BITFIELD)', ')'),
   guard('and a command that the code does not name', '|(?<!return\\s+)redis\\.p?call\\b(?!\\s*\\(\\s*["\'])', ''),
+  guard('by another name of redis too', '|\\bredis\\b(?!\\.)/i', '/i'),
+  guard('and behind a block comment', '/--(?!\\[).*/g', '/--.*/g'),
   guard('and what a function returns', '/function|load/.test(code)', '/load/.test(code)'),
   guard('also one that is compiled', '/function|load/.test(code)', '/function/.test(code)'),
   guard('its errors name their lines', "select(2,try(throw,'',5))", "''"),
