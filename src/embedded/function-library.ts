@@ -1,5 +1,5 @@
 import { fail } from './reply.ts'
-import { errorsOf, GUARD, numbersOf } from './script-guard.ts'
+import { errorsOf, GUARD, withNumbers } from './script-guard.ts'
 
 /** A function that FUNCTION LOAD has registered. */
 export interface LibraryFunction {
@@ -86,7 +86,10 @@ const CLOSING = [
   'return __f[__a[1]](keys,args)',
 ].join(' ')
 
-export const libraryText = (body: string): string => GUARD + numbersOf(body) + errorsOf(body) + OPENING + body + CLOSING
+export function libraryText(body: string): string {
+  const [numbers, code] = withNumbers(body)
+  return GUARD + numbers + errorsOf(body) + OPENING + code + CLOSING
+}
 
 /** The functions in the list that a library's script returned. */
 export function readRows(rows: unknown): Map<string, LibraryFunction> {

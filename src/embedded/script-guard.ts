@@ -37,7 +37,7 @@ export const GUARD: string = `local pcall,xpcall,loadstring,load,coroutine,_G=lo
 /**
  * Put before a script that may make numbers of more than 14 digits, such as microseconds. The runtime passes such a number to a
  * command with 14 digits; a Redis passes all of them. Between the script and the command there is now a function of Lua, so it
- * reports the line of the script, as `ERRORS` does; in `return redis.call(…)` that is the line of the function's caller.
+ * reports the line of the script, as `ERRORS` does.
  */
 const NUMBERS: string = [
   'local redis=(function(real)',
@@ -70,12 +70,23 @@ const COUNTS = /[-+*/%^]|\b(tonumber|math|cjson|cmsgpack|struct|bit)\b|\d[eE]|\d
 const ADDS =
   /(?<!return\s+redis\.p?call\s*\(\s*)["']\w*(INCR|DECR|BITFIELD)|(?<!return\s+)redis\.p?call\b(?!\s*\(\s*["'])|\bredis\b(?!\.)/i
 
-/** `NUMBERS` for code that needs it. What a function returns is not what the script returns. */
-export const numbersOf = (code: string): string =>
+/** What a function returns is not what the script returns. */
+const needsNumbers = (code: string): boolean =>
   COUNTS.test(code.replace(STRINGS, '').replace(/--(?!\[).*/g, '')) ||
   ADDS.test(/function|load/.test(code) ? code.replace(/return/g, '') : code)
-    ? NUMBERS
-    : ''
+
+/** A text or a comment, or else a `return` whose command would be a tail call. */
+const RETURNS =
+  /"(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*'|(?:--)?\[(=*)\[[\s\S]*?\]\1\]|--.*|(\breturn\s+)(?=redis\s*\.\s*p?call\b)/g
+
+/**
+ * `NUMBERS` for code that needs it, and that code. A function of Lua that is the last call of another takes its place, so that no
+ * error could name its line: `nil or` before the call prevents that, and changes neither its value nor any line.
+ */
+export function withNumbers(code: string): readonly [before: string, code: string] {
+  if (!needsNumbers(code)) return ['', code]
+  return [NUMBERS, code.replace(RETURNS, (all, _, back?: string) => (back ? `${back}nil or ` : all))]
+}
 
 /** The status that stands for a null of RESP3 in values given to Lua. */
 export const NIL = '\0nil'

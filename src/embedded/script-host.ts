@@ -17,7 +17,7 @@ import {
   Simple,
   Verbatim,
 } from './reply.ts'
-import { errorsOf, GUARD, NIL, NIL_GUARD, numbersOf, THROWN } from './script-guard.ts'
+import { errorsOf, GUARD, NIL, NIL_GUARD, THROWN, withNumbers } from './script-guard.ts'
 
 /** A value that passes between a script and the engine. Strings have one unit a byte. */
 export type LuaValue =
@@ -256,8 +256,10 @@ export class ScriptHost {
   }
 }
 
-const textOf = (body: string): string =>
-  GUARD + numbersOf(body) + errorsOf(body) + (body.includes('setresp') ? NIL_GUARD : '') + body
+function textOf(body: string): string {
+  const [numbers, code] = withNumbers(body)
+  return GUARD + numbers + errorsOf(body) + (body.includes('setresp') ? NIL_GUARD : '') + code
+}
 
 /** The error by which a script ended, with the message and line that `ERRORS` has reported, if that was its last `error`. */
 function withThrown(value: LuaValue, thrown: string): LuaValue {

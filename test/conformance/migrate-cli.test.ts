@@ -38,7 +38,7 @@ it('refuses to copy a server to itself under another name, and copies one of its
   const state = join(folder, 'same.json')
   const refused = run([from, same, '--state', state])
   expect(await refused.ended).toBe(2)
-  expect(refused.err()).toContain('FROM and TO are one place')
+  expect(refused.err()).toContain('from and to are one place')
   for (const database of ['/1', '?db=2'])
     expect(await run([from, `redis://localhost:${port}${database}`, '--state', state]).ended).toBe(0)
 })
@@ -50,7 +50,7 @@ it('refuses to copy Memcached or NATS to itself under another name, whose large 
   await store.set('large', 'x'.repeat(2_000_000))
   for (const { url } of [memcached, await start('nats')]) {
     const refused = run([url, url.replace('127.0.0.1', 'localhost'), '--state', state])
-    expect([await refused.ended, refused.err()]).toEqual([2, expect.stringContaining('FROM and TO are one place')])
+    expect([await refused.ended, refused.err()]).toEqual([2, expect.stringContaining('from and to are one place')])
   }
   expect(await store.get('large')).toHaveLength(2_000_000)
   await store.close()
@@ -67,7 +67,7 @@ it('refuses to copy a Cluster to one of its nodes, and a node to its Cluster', {
     [first, second],
   ] as const) {
     const refused = run([from, to, '--state', state])
-    expect([await refused.ended, refused.err()]).toEqual([2, expect.stringContaining('FROM and TO are one place')])
+    expect([await refused.ended, refused.err()]).toEqual([2, expect.stringContaining('from and to are one place')])
   }
   expect(await run([other.url, first, '--state', state]).ended).toBe(0)
   await cluster.stop()

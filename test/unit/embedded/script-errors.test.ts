@@ -110,6 +110,11 @@ it('an error of a command is the same in a script that counts', async () => {
   expect(await run("local n = 1 + 1\n\nredis.call('SET', KEYS[1])\nreturn n")).toBe(
     `${wrong} script: …, on @user_script:3.`,
   )
+  expect(await run("local n = 1 + 1 -- it's\n\nreturn redis.call('SET', KEYS[1])")).toBe(
+    `${wrong} script: …, on @user_script:3.`,
+  )
+  const text = "'return redis.call(1)' .. [[return redis.call(2)]]"
+  expect(await run(`local n = 1 + 1 return ${text}`)).toBe('return redis.call(1)return redis.call(2)')
   const kinds =
     "local n = 1 + 1 local _, e = xpcall(function() redis.call('GET') end, function(e) return type(e) .. ' ' .. e.err end)"
   expect(await run(`${kinds} return e`)).toBe(`table ${wrong}`)
