@@ -256,7 +256,7 @@ export const mutants: readonly Mutant[] = [
   guard('and a command that the code does not name', '|(?<!return\\s+)redis\\.p?call\\b(?!\\s*\\(\\s*["\'])', ''),
   guard('by another name of redis too', '|\\bredis\\b(?!\\.)/i', '/i'),
   guard('and behind a block comment', '/--(?!\\[).*/g', '/--.*/g'),
-  guard('the line of a call that a function ends with', '${back}nil or ', '${back}'),
+  guard('the line of a call that a function ends with', 'nil or ` : all', '` : all'),
   guard('a text stays as it is', "'(?:\\\\[\\s\\S]|[^'\\\\])*'|(?:--)?", '(?:--)?'),
   guard('and what a function returns', '/function|load/.test(code)', '/load/.test(code)'),
   guard('also one that is compiled', '/function|load/.test(code)', '/function/.test(code)'),
