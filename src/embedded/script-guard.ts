@@ -68,7 +68,7 @@ const COUNTS = /[-+*/%^]|\b(tonumber|math|cjson|cmsgpack|struct|bit)\b|\d[eE]|\d
 
 /** A command whose reply may have as many digits, or that is not named here, unless it is what the script returns. */
 const ADDS =
-  /(?<!return\s+redis\.p?call\s*\(\s*)["']\w*(INCR|DECR|BITFIELD)|(?<!return\s+)redis\.p?call\b(?!\s*\(\s*["'])|\bredis\b(?!\.)/i
+  /(?<!return\s+redis\.p?call\s*\(\s*)["']\w*(INCR|DECR|BITFIELD)|(?<!return\s+)redis\.p?call\b(?!\s*\(\s*["'])|(?<![=~])=\s*redis\b(?!\s*\.)|\bredis\s+\./i
 
 /** What a function returns is not what the script returns. */
 const needsNumbers = (code: string): boolean =>

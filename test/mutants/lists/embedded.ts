@@ -254,7 +254,7 @@ export const mutants: readonly Mutant[] = [
   guard('or that passes on what a command has counted', '["\']\\w*(INCR|DECR|BITFIELD)|', ''),
   guard('a field of bits too', '|BITFIELD)', ')'),
   guard('and a command that the code does not name', '|(?<!return\\s+)redis\\.p?call\\b(?!\\s*\\(\\s*["\'])', ''),
-  guard('by another name of redis too', '|\\bredis\\b(?!\\.)/i', '/i'),
+  guard('by another name of redis too', '|(?<![=~])=\\s*redis\\b(?!\\s*\\.)', ''),
   guard('and behind a block comment', '/--(?!\\[).*/g', '/--.*/g'),
   guard('the line of a call that a function ends with', 'nil or ` : all', '` : all'),
   guard('a text stays as it is', "'(?:\\\\[\\s\\S]|[^'\\\\])*'|(?:--)?", '(?:--)?'),
