@@ -122,7 +122,7 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
       const refused = commands.map(refusalOf).find(Boolean)
       if (refused) throw refused
       const isSpread = servers.isCluster && servers.isReady && commands[1]
-      const replies = write(servers, commands, call?.bytes === true, true)
+      const replies = write(servers, commands, call?.bytes === true, false)
       const kept = replies.map((reply, at) => reply.then((value) => (call?.onReply ? call.onReply(value, at) : value)))
       // Other nodes of a Cluster may have run their commands.
       return Promise.all(kept).catch((error: unknown) => {
