@@ -51,6 +51,7 @@ export async function isOnePlace(from: Store, to: Store, namespace?: string): Pr
     if (isHitherError(error) && /^(UNAUTHORIZED|UNSUPPORTED)$/.test(error.code)) return false
     throw error
   } finally {
+    // If this fails, the mark ends by its lifetime.
     await to.delete([mark]).catch(() => {})
   }
 }
