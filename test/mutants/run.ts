@@ -111,5 +111,7 @@ async function testAll(list: readonly Mutant[]): Promise<void> {
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 await testAll(wanted.filter(({ killedBy }) => killedBy !== 'simulation'))
 await simulateAll(wanted.filter(({ killedBy }) => killedBy === 'simulation'))
+// Again, where the end of a log shows them.
+for (const { file, guard } of survivors) console.log(`SURVIVED ${file}: ${guard}`)
 console.log(`mutants: ${wanted.length - survivors.length} of ${wanted.length} killed`)
 process.exitCode = survivors.length > 0 ? 1 : 0
