@@ -474,7 +474,7 @@ export const mutants: readonly Mutant[] = [
     ['cache/previous.test.ts > returns what the schema makes of it, as a hit does'],
   ),
   fill('what is kept takes the soft half that its caller has read', ' ?? (isVersion(read) ? read : undefined)', '', [
-    'cache/previous.test.ts > makes it fresh again also where only the entry names the tag, and another process has made it stale',
+    'cache/previous.test.ts > makes it fresh again after a slow load, where only the entry names the tag and another process made it stale',
   ]),
   stamped(
     'what was captured in another namespace stamps no write',
