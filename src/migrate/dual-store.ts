@@ -4,6 +4,7 @@ import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { elapsedMs, now } from '../runtime/clock.ts'
 import { tell } from '../runtime/listener.ts'
 import type { AtomicStore, Call, Store } from '../store/store.ts'
+import { partlyRun } from '../store/sum-of.ts'
 import { copyKey, readCopy } from './copy-key.ts'
 import { addEntry, dropEntry } from './operations.ts'
 import type { DualStore, DualStoreOptions } from './types.ts'
@@ -59,30 +60,34 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
       }
     }
   }
-  /** Copies keys from the store that decides to the other. Resolves to the first error, or to undefined. */
-  const bringOver = async (keys: readonly string[], call?: Call): Promise<unknown> => {
+  /** Copies keys from the store that decides to the other. Resolves to the errors, by key. */
+  const bringOver = async (keys: readonly string[], call?: Call): Promise<ReadonlyMap<string, unknown>> => {
     for (const key of keys) pending.delete(key)
     const copying = { from: main, to: other, maxBytes, onlyNew: false, ...(call ? { call } : {}) }
     const results = await Promise.allSettled(keys.map((key) => copyKey(copying, key)))
-    const failed = keys.filter((_, i) => results[i]?.status === 'rejected')
-    remember(failed)
-    const failure = results.find((result) => result.status === 'rejected')
-    return failure?.reason
+    const failed = new Map<string, unknown>()
+    for (const [i, result] of results.entries())
+      if (result.status === 'rejected') failed.set(keys[i] as string, result.reason)
+    remember([...failed.keys()])
+    return failed
   }
   const mirror = async (keys: readonly string[]): Promise<void> => {
     if (!isStrict && now() < restUntil) return remember(keys)
     const had = pending.size
     const more = [...pending].slice(0, CATCH_UP)
-    const error = await bringOver([...new Set([...keys, ...more])], { deadline: now() + mirrorTimeoutMs })
-    if (error === undefined) {
+    const failed = await bringOver([...new Set([...keys, ...more])], { deadline: now() + mirrorTimeoutMs })
+    if (failed.size === 0) {
       if (had > 0 && pending.size === 0) tell(onEvent, { type: 'caught-up', store: other.name })
       return
     }
     restUntil = now() + REST_MS
+    const [error] = failed.values()
     tell(onEvent, { type: 'behind', store: other.name, error, pending: pending.size })
-    if (isStrict)
+    // A pending key of another node may have failed alone, which says nothing about this write.
+    const own = keys.find((key) => failed.has(key))
+    if (isStrict && own !== undefined)
       throw new HitherError('STORE_UNAVAILABLE', `${other.name} was not reached: the write is in one of two stores`, {
-        cause: error,
+        cause: failed.get(own),
         maybeExecuted: true,
       })
   }
@@ -124,7 +129,7 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
     },
     async sync() {
       while (pending.size > 0) {
-        const error = await bringOver([...pending].slice(0, CATCH_UP))
+        const [error] = (await bringOver([...pending].slice(0, CATCH_UP))).values()
         if (error !== undefined) throw error
       }
     },
@@ -178,7 +183,13 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
 
 /** Deletes in each store. The store that decides comes last: until then a read finds the key there, afterwards nowhere. */
 async function deleteIn(stores: readonly Store[], keys: readonly string[], call?: Call): Promise<number> {
-  let most = 0
-  for (const store of stores) most = Math.max(most, await store.delete(keys, call))
-  return most
+  let most: number | undefined
+  for (const store of stores) {
+    try {
+      most = Math.max(most ?? 0, await store.delete(keys, call))
+    } catch (error) {
+      throw most !== undefined && isHitherError(error) ? partlyRun(error) : error
+    }
+  }
+  return most ?? 0
 }

@@ -62,12 +62,15 @@ export const mutants: readonly Mutant[] = [
     'if (isHitherError(error) && error.maybeExecuted) remember(keys)',
     '',
   ),
-  dual('what failed is remembered', '    remember(failed)\n', ''),
+  dual('what failed is remembered', '    remember([...failed.keys()])\n', ''),
   dual(
     'both have to answer where an old value would be read again',
-    '    if (isStrict)\n      throw',
-    '    if (!isStrict)\n      throw',
+    '    if (isStrict && own !== undefined)\n      throw',
+    '    if (!isStrict && own !== undefined)\n      throw',
   ),
+  dual('but only if this very write was not mirrored', 'if (isStrict && own !== undefined)', 'if (isStrict)'),
+  dual('a delete that one store has run says so', 'throw most !== undefined && ', 'throw most === -1 && '),
+  dual('one that none has run does not', 'throw most !== undefined && isHitherError', 'throw isHitherError'),
   dual(
     'a key that was deleted meanwhile is taken away again',
     "if (typeof again !== 'object' || again.value !== copy.value)",

@@ -395,6 +395,47 @@ describe('a dual store', () => {
     await expect(dual.get('other')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   })
 
+  it('says of a delete that has run in the old store alone that it may have run, and copies its key back', async () => {
+    const from = memoryStore()
+    const to = brokenStore(undefined, { store: memoryStore() })
+    const dual = dualStore(from, to, { reads: 'to' })
+    await dual.set('a', '1')
+    to.fault = 'down'
+    await expect(dual.delete(['a'])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: true })
+    expect(await from.get('a')).toBeUndefined()
+    to.fault = undefined
+    await dual.sync()
+    expect([await from.get('a'), await dual.get('a')]).toEqual(['1', '1'])
+
+    const old = brokenStore('down', { store: from })
+    const other = dualStore(old, memoryStore(), { reads: 'to' })
+    await expect(other.delete(['a'])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', maybeExecuted: false })
+  })
+
+  it('rejects no write of a key that both have for a pending key of another node', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    let isDown = true
+    const cluster = over(from, {
+      async set(key, ...rest) {
+        if (isDown && key === 'down') throw new HitherError('STORE_UNAVAILABLE', 'not connected')
+        await from.set(key, ...rest)
+      },
+    })
+    const events: string[] = []
+    const dual = dualStore(cluster, to, { reads: 'to', onEvent: ({ type }) => events.push(type) })
+    await expect(dual.set('down', '1')).rejects.toMatchObject({ maybeExecuted: true })
+    await dual.set('up', '1')
+    expect([await from.get('up'), await to.get('up'), dual.pending, events]).toEqual([
+      '1',
+      '1',
+      1,
+      ['behind', 'behind'],
+    ])
+    isDown = false
+    await dual.set('up', '2')
+    expect([await from.get('down'), dual.pending, events.at(-1)]).toEqual(['1', 0, 'caught-up'])
+  })
+
   it('does not bring a key to the new store that was deleted meanwhile', async () => {
     const [from, to] = [memoryStore(), memoryStore()]
     await from.set('n', '7')
