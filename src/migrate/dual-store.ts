@@ -4,6 +4,7 @@ import type { Arg, Operation, Reply } from '../protocol/operation.ts'
 import { elapsedMs, now } from '../runtime/clock.ts'
 import { tell } from '../runtime/listener.ts'
 import type { AtomicStore, Call, Store } from '../store/store.ts'
+import { partlyRun } from '../store/sum-of.ts'
 import { copyKey, readCopy } from './copy-key.ts'
 import { addEntry, dropEntry } from './operations.ts'
 import type { DualStore, DualStoreOptions } from './types.ts'
@@ -86,31 +87,43 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
         maybeExecuted: true,
       })
   }
-  /** Copies the keys after the write. Remembers them if the write failed but may have run. */
+  /** Copies the keys after the write. Remembers them if the write failed but may have changed one of the stores. */
   const written = async <T>(keys: readonly string[], write: Promise<T>): Promise<T> => {
     try {
       const result = await write
       await mirror(keys)
       return result
     } catch (error) {
-      if (isHitherError(error) && error.maybeExecuted) remember(keys)
+      if (isStrict || !isHitherError(error) || error.maybeExecuted) remember(keys)
       throw error
     }
   }
   /**
    * Copies a key that only `from` has to `to`, before an operation on it. The race: another caller deletes the key in both stores
    * between the read and the write here, and the write would bring it back. So `from` is read again, and the copy is deleted if
-   * it should not be there.
+   * it should not be there. Resolves to whether `to` has the key.
    */
-  const pull = async (key: string, call?: Call): Promise<void> => {
-    if ((await main.get(key, call)) !== undefined) return
+  const pull = async (key: string, call?: Call): Promise<boolean> => {
+    if ((await main.get(key, call)) !== undefined) return true
     const copy = await readCopy(from, key, maxBytes, call)
-    if (typeof copy !== 'object' || typeof copy.value !== 'string') return
+    if (typeof copy !== 'object' || typeof copy.value !== 'string') return false
     const lifeMs = copy.endsAt === undefined ? 0 : Math.round(copy.endsAt - elapsedMs())
-    if (lifeMs < 0 || (copy.endsAt !== undefined && lifeMs === 0)) return
-    if ((await main.run(addEntry, key, [copy.value, lifeMs], call)) !== 1) return
+    if (lifeMs < 0 || (copy.endsAt !== undefined && lifeMs === 0)) return false
+    if ((await main.run(addEntry, key, [copy.value, lifeMs], call)) !== 1) return true
     const again = await readCopy(from, key, maxBytes, call)
-    if (typeof again !== 'object' || again.value !== copy.value) await main.run(dropEntry, key, [copy.value], call)
+    if (typeof again !== 'object' || again.value !== copy.value) {
+      await main.run(dropEntry, key, [copy.value], call)
+      return false
+    }
+    return true
+  }
+  /** Deletes in `from` first: until the key is gone from `to`, a read finds it there, afterwards nowhere. */
+  const deleteInBoth = async (keys: readonly string[], call?: Call): Promise<number> => {
+    const before = await from.delete(keys, call)
+    const there = await main.delete(keys, call).catch((error) => {
+      throw isHitherError(error) ? partlyRun(error) : error
+    })
+    return Math.max(before, there)
   }
   /** Awaits the read here, because some runtimes report a promise that is rejected before it is returned. */
   const orFrom = async <T>(value: T | undefined, read: () => Promise<T | undefined>): Promise<T | undefined> =>
@@ -138,16 +151,20 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
       return values.map((value) => (value === undefined ? rest[at++] : value))
     },
     set: (key, value, ttlMs, call) => written([key], main.set(key, value, ttlMs, call)),
-    delete: (keys, call) => written(keys, deleteIn(isStrict ? [from, main] : [main], keys, call)),
+    delete: (keys, call) => written(keys, isStrict ? deleteInBoth(keys, call) : main.delete(keys, call)),
     async run<A extends readonly Arg[], R extends Reply>(
       operation: Operation<A, R>,
       key: string,
       args: A,
       call?: Call,
     ): Promise<R> {
-      if (isStrict) await pull(key, call)
-      const result = main.run(operation, key, args, call)
-      return operation.effect === 'read' ? result : written([key], result)
+      const isRead = operation.effect === 'read'
+      const step = async (): Promise<R> => {
+        // The race: the operation deletes the key, and another caller pulls what `from` still has. So `from` lacks it before.
+        if (isStrict && (await pull(key, call)) && !isRead) await from.delete([key], call)
+        return main.run(operation, key, args, call)
+      }
+      return isRead ? step() : written([key], step())
     },
     ready: (call) => main.ready(call),
     async close() {
@@ -174,11 +191,4 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
     if (main.scan) yield* main.scan(pattern, call)
     if (isStrict && from.scan) yield* from.scan(pattern, call)
   }
-}
-
-/** Deletes in each store. The store that decides comes last: until then a read finds the key there, afterwards nowhere. */
-async function deleteIn(stores: readonly Store[], keys: readonly string[], call?: Call): Promise<number> {
-  let most = 0
-  for (const store of stores) most = Math.max(most, await store.delete(keys, call))
-  return most
 }

@@ -59,7 +59,7 @@ export const mutants: readonly Mutant[] = [
   state('a state of another run is refused', 'if (saved?.of !== of)', 'if (!of)'),
   dual(
     'a write that may have run is brought over',
-    'if (isHitherError(error) && error.maybeExecuted) remember(keys)',
+    'if (isStrict || !isHitherError(error) || error.maybeExecuted) remember(keys)',
     '',
   ),
   dual('what failed is remembered', '    remember(failed)\n', ''),
@@ -73,7 +73,15 @@ export const mutants: readonly Mutant[] = [
     "if (typeof again !== 'object' || again.value !== copy.value)",
     'if (false)',
   ),
-  dual('a step sees what only the old store has', 'if (isStrict) await pull(key, call)', ''),
+  dual(
+    'a step sees what only the old store has',
+    'if (isStrict && (await pull(key, call)) && !isRead)',
+    'if (isStrict && !isRead)',
+  ),
+  dual('what a step removes is not pulled again', '&& !isRead) await from.delete([key], call)', '&& !isRead) void 0'),
+  dual('what a failed step left is brought back', 'isStrict || !isHitherError(error)', '!isHitherError(error)'),
+  dual('a write whose caller has left is brought over', '|| !isHitherError(error) ||', '||'),
+  dual('a delete that one store has done may have run', 'isHitherError(error) ? partlyRun(error) : error', 'error'),
   memory(
     'bytes that a step looked at stay bytes',
     'if (current !== next || slot?.endsMs !== endsMs)',
