@@ -14,6 +14,8 @@ const KNOWN: { readonly [K in keyof DualStoreOptions]-?: 1 } = { reads: 1, mirro
 const MAX_PENDING = 10_000
 /** How long writes are only remembered after the other store failed, in milliseconds; never with `reads: 'to'`. */
 const REST_MS = 1000
+/** An operation with one of these commands may remove its key. */
+const mayRemove = /'(DEL|UNLINK)'/
 /** Pending keys that one write copies besides its own. */
 const CATCH_UP = 50
 
@@ -47,13 +49,14 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
   const other: Store = isStrict ? from : to
   const mirrorTimeoutMs = checkWhole(options.mirrorTimeoutMs ?? 1000, 'mirrorTimeoutMs', 1)
   const maxBytes = Math.min(main.traits.maxValueBytes, other.traits.maxValueBytes)
-  const pending = new Set<string>()
+  /** `true`: a write failed, so the store that decides may lack what only the other has. It is pulled first, not deleted. */
+  const pending = new Map<string, boolean>()
   let restUntil = 0
   let hasLostTrack = false
 
-  const remember = (keys: readonly string[]): void => {
+  const remember = (keys: readonly string[], pullsFirst = false): void => {
     for (const key of keys) {
-      if (pending.size < MAX_PENDING || pending.has(key)) pending.add(key)
+      if (pending.size < MAX_PENDING || pending.has(key)) pending.set(key, pullsFirst && pending.get(key) !== false)
       else if (!hasLostTrack) {
         hasLostTrack = true
         tell(onEvent, { type: 'lost-track', store: other.name })
@@ -62,19 +65,26 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
   }
   /** Copies keys from the store that decides to the other. Resolves to the errors, by key. */
   const bringOver = async (keys: readonly string[], call?: Call): Promise<ReadonlyMap<string, unknown>> => {
-    for (const key of keys) pending.delete(key)
     const copying = { from: main, to: other, maxBytes, onlyNew: false, ...(call ? { call } : {}) }
-    const results = await Promise.allSettled(keys.map((key) => copyKey(copying, key)))
     const failed = new Map<string, unknown>()
-    for (const [i, result] of results.entries())
-      if (result.status === 'rejected') failed.set(keys[i] as string, result.reason)
-    remember([...failed.keys()])
+    const bring = async (key: string): Promise<void> => {
+      const pullsFirst = pending.get(key)
+      pending.delete(key)
+      try {
+        if (pullsFirst) await pull(key, call)
+        await copyKey(copying, key)
+      } catch (error) {
+        failed.set(key, error)
+        remember([key], pullsFirst)
+      }
+    }
+    await Promise.all(keys.map(bring))
     return failed
   }
   const mirror = async (keys: readonly string[]): Promise<void> => {
     if (!isStrict && now() < restUntil) return remember(keys)
     const had = pending.size
-    const more = [...pending].slice(0, CATCH_UP)
+    const more = [...pending.keys()].slice(0, CATCH_UP)
     const failed = await bringOver([...new Set([...keys, ...more])], { deadline: now() + mirrorTimeoutMs })
     if (failed.size === 0) {
       if (had > 0 && pending.size === 0) tell(onEvent, { type: 'caught-up', store: other.name })
@@ -91,31 +101,43 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
         maybeExecuted: true,
       })
   }
-  /** Copies the keys after the write. Remembers them if the write failed but may have run. */
+  /** Copies the keys after the write. Remembers them if the write failed but may have changed one of the stores. */
   const written = async <T>(keys: readonly string[], write: Promise<T>): Promise<T> => {
     try {
       const result = await write
       await mirror(keys)
       return result
     } catch (error) {
-      if (isHitherError(error) && error.maybeExecuted) remember(keys)
+      if (isStrict || !isHitherError(error) || error.maybeExecuted) remember(keys, isStrict)
       throw error
     }
   }
   /**
    * Copies a key that only `from` has to `to`, before an operation on it. The race: another caller deletes the key in both stores
    * between the read and the write here, and the write would bring it back. So `from` is read again, and the copy is deleted if
-   * it should not be there.
+   * it should not be there. Resolves to whether `to` has the key.
    */
-  const pull = async (key: string, call?: Call): Promise<void> => {
-    if ((await main.get(key, call)) !== undefined) return
+  const pull = async (key: string, call?: Call): Promise<boolean> => {
+    if ((await main.get(key, call)) !== undefined) return true
     const copy = await readCopy(from, key, maxBytes, call)
-    if (typeof copy !== 'object' || typeof copy.value !== 'string') return
+    if (typeof copy !== 'object' || typeof copy.value !== 'string') return false
     const lifeMs = copy.endsAt === undefined ? 0 : Math.round(copy.endsAt - elapsedMs())
-    if (lifeMs < 0 || (copy.endsAt !== undefined && lifeMs === 0)) return
-    if ((await main.run(addEntry, key, [copy.value, lifeMs], call)) !== 1) return
+    if (lifeMs < 0 || (copy.endsAt !== undefined && lifeMs === 0)) return false
+    if ((await main.run(addEntry, key, [copy.value, lifeMs], call)) !== 1) return true
     const again = await readCopy(from, key, maxBytes, call)
-    if (typeof again !== 'object' || again.value !== copy.value) await main.run(dropEntry, key, [copy.value], call)
+    if (typeof again !== 'object' || again.value !== copy.value) {
+      await main.run(dropEntry, key, [copy.value], call)
+      return false
+    }
+    return true
+  }
+  /** Deletes in `from` first: until the key is gone from `to`, a read finds it there, afterwards nowhere. */
+  const deleteInBoth = async (keys: readonly string[], call?: Call): Promise<number> => {
+    const before = await from.delete(keys, call)
+    const there = await main.delete(keys, call).catch((error) => {
+      throw isHitherError(error) ? partlyRun(error) : error
+    })
+    return Math.max(before, there)
   }
   /** Awaits the read here, because some runtimes report a promise that is rejected before it is returned. */
   const orFrom = async <T>(value: T | undefined, read: () => Promise<T | undefined>): Promise<T | undefined> =>
@@ -129,7 +151,7 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
     },
     async sync() {
       while (pending.size > 0) {
-        const [error] = (await bringOver([...pending].slice(0, CATCH_UP))).values()
+        const [error] = (await bringOver([...pending.keys()].slice(0, CATCH_UP))).values()
         if (error !== undefined) throw error
       }
     },
@@ -143,16 +165,21 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
       return values.map((value) => (value === undefined ? rest[at++] : value))
     },
     set: (key, value, ttlMs, call) => written([key], main.set(key, value, ttlMs, call)),
-    delete: (keys, call) => written(keys, deleteIn(isStrict ? [from, main] : [main], keys, call)),
+    delete: (keys, call) => written(keys, isStrict ? deleteInBoth(keys, call) : main.delete(keys, call)),
     async run<A extends readonly Arg[], R extends Reply>(
       operation: Operation<A, R>,
       key: string,
       args: A,
       call?: Call,
     ): Promise<R> {
-      if (isStrict) await pull(key, call)
-      const result = main.run(operation, key, args, call)
-      return operation.effect === 'read' ? result : written([key], result)
+      const isRead = operation.effect === 'read'
+      const step = async (): Promise<R> => {
+        // The race: the operation removes the key, and another caller pulls what `from` still has. So `from` lacks it before.
+        // Other operations leave it there, for programs that still read `from`.
+        if (isStrict && (await pull(key, call)) && mayRemove.test(operation.lua)) await from.delete([key], call)
+        return main.run(operation, key, args, call)
+      }
+      return isRead ? step() : written([key], step())
     },
     ready: (call) => main.ready(call),
     async close() {
@@ -179,17 +206,4 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
     if (main.scan) yield* main.scan(pattern, call)
     if (isStrict && from.scan) yield* from.scan(pattern, call)
   }
-}
-
-/** Deletes in each store. The store that decides comes last: until then a read finds the key there, afterwards nowhere. */
-async function deleteIn(stores: readonly Store[], keys: readonly string[], call?: Call): Promise<number> {
-  let most: number | undefined
-  for (const store of stores) {
-    try {
-      most = Math.max(most ?? 0, await store.delete(keys, call))
-    } catch (error) {
-      throw most !== undefined && isHitherError(error) ? partlyRun(error) : error
-    }
-  }
-  return most ?? 0
 }

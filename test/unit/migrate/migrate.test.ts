@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { addToCount } from '../../../src/counter/operations.ts'
 import type { AtomicStore, Call } from '../../../src/store/store.ts'
 import { brokenStore } from '../../../src/testing/broken-store.ts'
+import { createTokens } from '../../../src/token/index.ts'
+import { takeToken } from '../../../src/token/operations.ts'
 
 const keysOf = (count: number): string[] => Array.from({ length: count }, (_, i) => `k:${i}`)
 
@@ -446,6 +448,82 @@ describe('a dual store', () => {
       },
     })
     expect(await dualStore(from, late, { reads: 'to' }).run(addToCount, 'n', [1, 0])).toBe(1)
+  })
+
+  it('gives what an operation removes to one caller, also before the old store lacks it', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const token = await createTokens({ store: dualStore(from, to), name: 't', ttl: '1h' }).issue('data')
+    const other = createTokens({ store: dualStore(from, to, { reads: 'to' }), name: 't', ttl: '1h' })
+    let second: unknown = 'not called'
+    const late = over(to, {
+      async run(operation, key, args, call?: Call) {
+        const reply = await to.run(operation, key, args, call)
+        if (operation === (takeToken as object)) second = await other.consume(token)
+        return reply
+      },
+    })
+    const tokens = createTokens({ store: dualStore(from, late, { reads: 'to' }), name: 't', ttl: '1h' })
+    expect([await tokens.consume(token), second]).toEqual(['data', undefined])
+  })
+
+  it('brings back to the old store what an operation that failed has left in the new one', async () => {
+    const [from, to] = [memoryStore(), brokenStore(undefined, { store: memoryStore() })]
+    const late = over(from, {
+      async delete(keys, call) {
+        to.fault = 'down'
+        return from.delete(keys, call)
+      },
+    })
+    const dual = dualStore(late, to, { reads: 'to' })
+    await dual.set('n', '7')
+    const refused = { code: 'STORE_UNAVAILABLE', maybeExecuted: false }
+    await expect(dual.run(takeToken, 'n', [])).rejects.toMatchObject(refused)
+    to.fault = undefined
+    await dual.sync()
+    expect([await from.get('n'), await to.get('n')]).toEqual(['7', '7'])
+  })
+
+  it('keeps what only the old store has when a write of it has failed', async () => {
+    const [from, to] = [memoryStore(), brokenStore('down', { store: memoryStore() })]
+    await from.set('n', '7')
+    const dual = dualStore(from, to, { reads: 'to' })
+    await expect(dual.set('n', '8')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    await expect(dual.run(addToCount, 'n', [1, 0])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    await expect(dual.sync()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    to.fault = undefined
+    await dual.sync()
+    expect([await from.get('n'), await to.get('n'), dual.pending]).toEqual(['7', '7', 0])
+  })
+
+  it('leaves a key where programs that read the old store find it while an operation that keeps it runs', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    let meanwhile: unknown
+    const late = over(to, {
+      async run(operation, key, args, call?: Call) {
+        if (operation === (addToCount as object)) meanwhile = await from.get(key)
+        return to.run(operation, key, args, call)
+      },
+    })
+    const dual = dualStore(from, late, { reads: 'to' })
+    await dual.set('n', '7')
+    await dual.run(addToCount, 'n', [1, 0])
+    expect(meanwhile).toBe('7')
+  })
+
+  it('remembers a write whose caller has left', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const caller = new AbortController()
+    const slow = over(from, {
+      async set(key, value, ttlMs) {
+        await from.set(key, value, ttlMs)
+        caller.abort()
+        throw caller.signal.reason
+      },
+    })
+    const dual = dualStore(slow, to)
+    await expect(dual.set('a', '1', undefined, { signal: caller.signal })).rejects.toMatchObject({ name: 'AbortError' })
+    await dual.sync()
+    expect(await to.get('a')).toBe('1')
   })
 
   it('serves a cache while migrate runs: every value ends in the new store', async () => {
