@@ -64,6 +64,7 @@ export interface SortedSet<T> extends Lifetime, AsyncIterable<Scored<T>> {
   rank(member: T, options?: Call & { readonly reverse?: boolean }): Promise<number | undefined>
   range(options: RangeOptions & { readonly withScores: true }, call?: Call): Promise<Scored<T>[]>
   range(options: RangeOptions & { readonly withScores?: false }, call?: Call): Promise<T[]>
+  range(options: RangeOptions & { readonly withScores?: boolean }, call?: Call): Promise<T[] | Scored<T>[]>
   /** How many members have a score in the range. */
   count(range?: { readonly from?: ScoreBound; readonly to?: ScoreBound }, call?: Call): Promise<number>
   /** Resolves to how many members were deleted. */
