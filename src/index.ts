@@ -13,8 +13,10 @@ export type {
   Definition,
   Frozen,
   GetOrSetOptions,
+  Given,
   LoadContext,
   LoadDefaults,
+  Loaded,
   Loader,
   ManyLoader,
   ManyResult,
@@ -46,4 +48,12 @@ export type {
   StoreTraits,
   WithoutChannels,
 } from './store/store.ts'
-export { type Command, ReplyError, type Transport, type Wire } from './store/transport.ts'
+export {
+  type BatchCall,
+  type Command,
+  type Exclusive,
+  type Listening,
+  ReplyError,
+  type Transport,
+  type Wire,
+} from './store/transport.ts'

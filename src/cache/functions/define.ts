@@ -48,7 +48,7 @@ export function define<P, T>(cache: AnyCache, given: DefineOptions<P, T>): Defin
   namedKey('define', name, '')
 
   const get: Definition<P, T, 'frozen'>['get'] = async (params, own) =>
-    getOrSet<T>(view, keyOf(params), (context) => load(params, context) as T, withTags(params, own))
+    getOrSet(view, keyOf(params), (context) => load(params, context), withTags(params, own))
   return {
     get,
     async getMany(list, own) {
