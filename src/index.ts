@@ -14,6 +14,7 @@ export type {
   Frozen,
   GetOrSetOptions,
   Given,
+  KindLoaders,
   LoadContext,
   LoadDefaults,
   Loaded,

@@ -198,6 +198,14 @@ const count = cache.define({ name: 'count', load: async (of: string) => of.lengt
 typed<Promise<number>>()(count.get('x'))
 // @ts-expect-error a definition needs a loader
 cache.define({ name: 'user' })
+// Both loaders of a kind without a schema give its type; a schema checks what either of them loads.
+const loadCount = async (of: string): Promise<number> => of.length
+const rows = async (list: readonly string[]): Promise<string[]> => [...list]
+const loadMany = async (list: readonly string[]) => list.map((of) => (of ? of.length : undefined))
+typed<Promise<(number | undefined)[]>>()(cache.define({ name: 'c', load: loadCount, loadMany }).getMany(['x']))
+// @ts-expect-error one loads numbers, the other text
+cache.define({ name: 'count', load: loadCount, loadMany: rows })
+cache.define({ name: 'user', schema: userSchema, load: loadCount, loadMany: rows })
 // Schemas of Zod and Valibot fit.
 typed<Promise<{ readonly id: number }>>()(
   cache.define({ name: 'z', schema: z.object({ id: z.number() }), load: (_: string) => 1 }).get('x'),

@@ -12,9 +12,9 @@ import type {
   ViewOptions,
   WriteOptions,
 } from './call-options.ts'
-import type { DefineOptions, Definition, WrapOptions } from './define-options.ts'
+import type { DefineOptions, Definition, KindLoaders, WrapOptions } from './define-options.ts'
 import type { CacheEntry, CacheStats } from './events.ts'
-import type { GetOrSetOptions, LoadContext, Loaded, Loader, ManyLoader, PlainLoadOptions } from './load-options.ts'
+import type { GetOrSetOptions, Loaded, Loader, ManyLoader, PlainLoadOptions } from './load-options.ts'
 import type { Given } from './results.ts'
 
 /**
@@ -137,9 +137,7 @@ export interface Cache<out R extends Results = 'mutable'> extends PlainCache<R> 
   ): (this: This, ...args: A) => Promise<Given<Loaded<T, S>, R>>
   /** Defines a named kind of entries, typed by its schema or its loader. */
   define<P, T>(options: DefineOptions<P, T> & { readonly schema: Schema<T> }): Definition<P, T, R>
-  define<P, T>(
-    options: DefineOptions<P, T> & { readonly load: (params: P, context: LoadContext) => T | Promise<T> },
-  ): Definition<P, T, R>
+  define<P, T>(options: DefineOptions<P, T> & KindLoaders<P, T>): Definition<P, T, R>
   with(options: ViewOptions & { readonly mutable?: undefined }): this
   with(options: ViewOptions & { readonly mutable: true }): Cache
   with(options: ViewOptions): Cache<'frozen'>

@@ -34,6 +34,15 @@ export interface DefineOptions<P, T> extends Omit<GetOrSetOptions, 'tags' | 'sch
   readonly tags?: readonly string[] | ((params: P) => readonly string[])
 }
 
+/** The loaders of a kind without a schema, which give its values their type. */
+export interface KindLoaders<P, T> {
+  readonly load: (params: P, context: LoadContext) => T | Promise<T>
+  readonly loadMany?: (
+    params: readonly P[],
+    context: { readonly signal: AbortSignal },
+  ) => readonly (T | undefined)[] | Promise<readonly (T | undefined)[]>
+}
+
 /** Typed access to the entries of one kind: methods of the cache that take parameters in place of a key. */
 export interface Definition<P, T, R extends Results = 'mutable'> {
   /** As `getOrSet`. */
