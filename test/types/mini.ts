@@ -1,7 +1,7 @@
 import type { Schema } from 'hither'
 import { getOrSetMany, invalidateTags, wrap } from 'hither/functions'
 import { memoryStore } from 'hither/memory'
-import { createCache, type MiniCache, tags, values } from 'hither/mini'
+import { createCache, type HasEntries, type MiniCache, tags, values } from 'hither/mini'
 import { plain } from 'hither/plain'
 import { typed } from './support.ts'
 
@@ -35,6 +35,8 @@ void cache.namespace('n').set('k', 1, { tags: ['t'] })
 // @ts-expect-error nor through with()
 void cache.with({}).set('k', 1, { tags: ['t'] })
 void cache.getOrSet('k', () => 1, { grace: '1h' })
+
+typed<MiniCache<'mutable', HasEntries>>()(cache)
 
 declare const schema: Schema<{ at: Date }>
 typed<Promise<{ at: Date }>>()(cache.getOrSet('k', (): unknown => 1, { schema }))
