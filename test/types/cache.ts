@@ -93,6 +93,10 @@ void cache.set('k', 1, { tll: '5m' })
 void cache.set('k', 1, { ttl: undefined })
 void cache.get('k', { signal: undefined, deadline: undefined })
 
+void cache.touch('k', { ttl: '5m', grace: '1h' })
+// @ts-expect-error an entry keeps its tags
+void cache.touch('k', { tags: ['a'] })
+
 // The plain format has no grace and no namespace.
 void plain.set('k', 1, { ttl: '5m' })
 void plain.getOrSet('k', loadUser, { ttl: '5m', hardTimeout: '1s' })

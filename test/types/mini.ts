@@ -1,5 +1,5 @@
 import type { Schema } from 'hither'
-import { getOrSetMany, invalidateTags, wrap } from 'hither/functions'
+import { getOrSetMany, invalidateTags, touch, wrap } from 'hither/functions'
 import { memoryStore } from 'hither/memory'
 import { createCache, type HasEntries, type MiniCache, tags, values } from 'hither/mini'
 import { plain } from 'hither/plain'
@@ -44,6 +44,10 @@ typed<Promise<{ at: Date }>>()(tagged.getOrSet('k', () => ({ at: '' }), { schema
 typed<Promise<{ at: Date }>>()(asJson.getOrSet('k', () => ({ at: '' }), { schema }))
 typed<Promise<{ at: Date }>>()(wrap(cache, () => ({ at: '' }), { name: 'w', schema })())
 typed<Promise<Map<string, { at: Date }>>>()(getOrSetMany(cache, ['k'], () => ({ k: 1 }), { schema }))
+
+void touch(tagged, 'k', { ttl: '5m', grace: '1h' })
+// @ts-expect-error an entry keeps its tags
+void touch(tagged, 'k', { tags: ['t'] })
 
 // @ts-expect-error no grace in the plain format
 void asJson.getOrSet('k', () => 1, { grace: '1h' })

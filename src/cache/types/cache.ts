@@ -130,7 +130,7 @@ export interface Cache<out R extends Results = 'mutable'> extends PlainCache<R> 
   set(key: string, value: unknown, options?: SetOptions): Promise<void>
   setMany(entries: Iterable<readonly [key: string, value: unknown]>, options?: SetOptions): Promise<void>
   add(key: string, value: unknown, options?: AddOptions): Promise<boolean>
-  touch(key: string, options?: AddOptions): Promise<boolean>
+  touch(key: string, options?: Omit<AddOptions, 'tags'>): Promise<boolean>
   wrap<A extends readonly unknown[], T, This = unknown, S = unknown>(
     fn: (this: This, ...args: A) => T | Promise<T>,
     options: WrapOptions<A> & GetOrSetOptions<S>,
