@@ -97,6 +97,10 @@ export interface LoadDefaults {
 }
 
 export interface GetOrSetOptions<S = unknown> extends PlainLoadOptions<S>, LoadDefaults, Omit<AddOptions, 'tags'> {
+  /**
+   * Names by which the entry can be invalidated, at most 64. An entry with tags needs a `ttl`, and its `ttl` and `grace` together
+   * are 7 days at most. A value whose tag is invalidated while it loads is not stored. @default none
+   */
   readonly tags?: readonly string[]
   /** The lifetime of `null`. @default that of any value */
   readonly negativeTtl?: Duration
