@@ -47,14 +47,18 @@ const BUCKET = 'hither'
 /** Parts of `nats://user:password@host:port/bucket`; the bucket is `hither` where none is named. Throws `INVALID_URL`. */
 export function partsOfNats(url: string): NatsParts {
   try {
-    const { username, password, host, pathname } = new URL(url)
+    const { username, password, host, pathname, search, hash } = new URL(url)
     const bucket = /^\/?$/.test(pathname) ? BUCKET : /^\/([\w-]+)$/.exec(pathname)?.[1]
     const connect = username ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) } : {}
-    if (host && bucket) return { servers: `nats://${host}`, bucket, connect }
+    // After a bare # or ? in a password, `URL` takes its first part for the host, which is printed.
+    if (host && bucket && !search && !hash) return { servers: `nats://${host}`, bucket, connect }
   } catch {
     // The error below is thrown instead: that of `URL` would quote the url.
   }
-  throw new HitherError('INVALID_URL', 'a url of NATS is nats://host:4222, or names a bucket: nats://host:4222/bucket')
+  throw new HitherError(
+    'INVALID_URL',
+    'a url of NATS is nats://host:4222, or names a bucket: nats://host:4222/bucket. Write %23 for # and %3F for ? in a password',
+  )
 }
 
 const nats: Open = async (url) => {

@@ -13,8 +13,11 @@ export type {
   Definition,
   Frozen,
   GetOrSetOptions,
+  Given,
+  KindLoaders,
   LoadContext,
   LoadDefaults,
+  Loaded,
   Loader,
   ManyLoader,
   ManyResult,
@@ -46,4 +49,12 @@ export type {
   StoreTraits,
   WithoutChannels,
 } from './store/store.ts'
-export { type Command, ReplyError, type Transport, type Wire } from './store/transport.ts'
+export {
+  type BatchCall,
+  type Command,
+  type Exclusive,
+  type Listening,
+  ReplyError,
+  type Transport,
+  type Wire,
+} from './store/transport.ts'

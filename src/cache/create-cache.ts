@@ -31,6 +31,7 @@ export function createCache(options: PlainCacheOptions & Copied): PlainCache
 export function createCache(options: CacheOptions & Copied): Cache
 export function createCache(options: PlainCacheOptions): PlainCache<'frozen'>
 export function createCache(options: CacheOptions): Cache<'frozen'>
+export function createCache(options: PlainCacheOptions | (CacheOptions & object)): PlainCache<'frozen'>
 export function createCache(options: CacheOptions | PlainCacheOptions): Cache<never> {
   return faceOf(openView(options, FACE)) as Cache<never>
 }

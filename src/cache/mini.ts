@@ -11,6 +11,7 @@ import { get, getMany, getOrSet } from './read.ts'
 import type {
   CacheOptions,
   Given,
+  Loaded,
   Loader,
   LoadOptionsOf,
   PlainCacheOptions,
@@ -22,7 +23,7 @@ import type {
 import type { ValueForm } from './value-form.ts'
 import { delete as remove, set } from './write.ts'
 
-export type { AnyCache, HasTags } from './handle.ts'
+export type { AnyCache, HasEntries, HasTags } from './handle.ts'
 export { type TagsPart, tags } from './parts/tags.ts'
 export { type ValueForm, values } from './parts/values.ts'
 
@@ -52,7 +53,11 @@ export interface MiniCache<out R extends Results = 'mutable', out F extends obje
    * callers that arrive meanwhile share it. When the store is down, resolves to the loader's value. The loader's own error
    * reaches its callers unchanged and is not cached.
    */
-  getOrSet<T>(key: string, loader: Loader<T>, options?: LoadOptionsOf<F>): Promise<Given<T, R>>
+  getOrSet<T, S = unknown>(
+    key: string,
+    loader: Loader<T>,
+    options?: LoadOptionsOf<F, S>,
+  ): Promise<Given<Loaded<T, S>, R>>
   /**
    * Stores a value in place of any that is there. Rejects with `INVALID_VALUE` for undefined, with `UNENCODABLE` for a value
    * that the codec cannot encode, and when the store did not store it.
@@ -93,6 +98,7 @@ export function createCache(options: MiniCacheOptions & Copied): MiniCache
 export function createCache(options: PlainCacheOptions): MiniCache<'frozen', object>
 export function createCache(options: WithTags): MiniCache<'frozen', HasTags>
 export function createCache(options: MiniCacheOptions): MiniCache<'frozen'>
+export function createCache(options: PlainCacheOptions | (MiniCacheOptions & object)): MiniCache<'frozen', object>
 export function createCache(options: MiniCacheOptions | PlainCacheOptions): MiniCache<never, never> {
   const { tags = noTags, ...rest } = (options ?? {}) as MiniCacheOptions
   if (typeof tags?.check !== 'function') throw invalid('tags is tags() of hither/mini')

@@ -88,12 +88,12 @@ export async function getMany<T>(
 }
 
 /** As `get`, and loads a value if there is no fresh one. */
-export function getOrSet<T>(view: View, key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Frozen<T>> {
+export function getOrSet<T>(view: View, key: string, loader: Loader<unknown>, options?: GetOrSetOptions): Promise<T> {
   try {
     const near = peekNear(view, key, options)
-    if (near === undefined) return getOrLoad(view, key, loader, options) as Promise<Frozen<T>>
+    if (near === undefined) return getOrLoad(view, key, loader, options) as Promise<T>
     countHit(view, 'hit', key)
-    return Promise.resolve(near as Frozen<T>)
+    return Promise.resolve(near as T)
   } catch (error) {
     return Promise.reject(error)
   }

@@ -7,6 +7,7 @@ import { MAX_MS, type Steps } from './meter.ts'
 export interface Limit {
   /** A whole number above 0. */
   readonly limit: number
+  /** Whole milliseconds, or a literal such as `'1m'`: at most 31 years. */
   readonly window: Duration
 }
 

@@ -37,6 +37,7 @@ export type SessionRequest = { readonly headers: Headers; readonly url?: string 
 export interface Session<T> {
   /** Whether there is no session: none was opened, or it was destroyed. It is stored once it is saved with something in it. */
   readonly isNew: boolean
+  /** The value of a field, or undefined if it has none. Sends nothing. */
   get<K extends keyof T & string>(name: K): T[K] | undefined
   /** Throws `INVALID_VALUE` for undefined. `save` rejects with `UNENCODABLE` for a value that cannot be encoded. */
   set<K extends keyof T & string>(name: K, value: Exclude<T[K], undefined>): void

@@ -28,6 +28,7 @@ export interface List<T> extends Lifetime {
   takeFirst(options?: TakeOptions): Promise<T | undefined>
   /** Removes the last value and resolves to it; `undefined` when there is none. */
   takeLast(options?: TakeOptions): Promise<T | undefined>
+  /** The value at a position; negative ones count from the end. Undefined where there is none. */
   at(position: number, call?: Call): Promise<T | undefined>
   /**
    * Replaces the value at a position. Rejects with `STORE_REJECTED` if there is no value at that position, with

@@ -57,13 +57,16 @@ export interface SortedSet<T> extends Lifetime, AsyncIterable<Scored<T>> {
   setMany(entries: Iterable<readonly [member: T, score: number]>, options?: ScoreOptions): Promise<number>
   /** Adds to a score; a new member starts at 0. Resolves to the sum. */
   incrementBy(member: T, by: number, call?: Call): Promise<number>
+  /** Undefined if it is no member. */
   score(member: T, call?: Call): Promise<number | undefined>
   /** In the order of `members`. */
   scores(members: readonly T[], call?: Call): Promise<(number | undefined)[]>
   /** Position counted from the lowest score, or from the highest with `reverse`; 0 is the first. */
   rank(member: T, options?: Call & { readonly reverse?: boolean }): Promise<number | undefined>
+  /** The members in the range, in the order of their scores; with `withScores`, each with its score. */
   range(options: RangeOptions & { readonly withScores: true }, call?: Call): Promise<Scored<T>[]>
   range(options: RangeOptions & { readonly withScores?: false }, call?: Call): Promise<T[]>
+  range(options: RangeOptions & { readonly withScores?: boolean }, call?: Call): Promise<T[] | Scored<T>[]>
   /** How many members have a score in the range. */
   count(range?: { readonly from?: ScoreBound; readonly to?: ScoreBound }, call?: Call): Promise<number>
   /** Resolves to how many members were deleted. */

@@ -290,6 +290,8 @@ describe('hither doctor', { timeout: 120_000 }, () => {
       ['nats://127.0.0.1/a/bucket'],
       [`nats://u:${SECRET}%zz@127.0.0.1/bucket`],
       [`nats://u:${SECRET}@[/bucket`],
+      [`nats://u:p@${SECRET}?x@127.0.0.1/bucket`],
+      [`nats://u:p@${SECRET}#x@127.0.0.1/bucket`],
     ]) {
       const run = runCli(['doctor', ...args])
       runs.push(run)

@@ -29,7 +29,7 @@ beforeAll(async () => {
   mkdirSync(join(folder, 'node_modules/@types'))
   for (const name of ['type-fest', 'tagged-tag', 'zod', '@types/node', 'undici-types'])
     symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name))
-  cpSync(join(root, 'test/types/consumer/consumer.ts'), join(folder, 'consumer.ts'))
+  for (const name of ['consumer.ts', 'library.ts']) cpSync(join(root, 'test/types/consumer', name), join(folder, name))
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
 }, 300_000)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -53,6 +53,26 @@ describe('what an application writes', () => {
   ]
   it.each(all)('compiles with TypeScript %s, moduleResolution %s', (version, _, more) => {
     expect(run(version, folder, [...options, ...more, 'consumer.ts'])).toBe('')
+  })
+  it.each<Version>(['5.5', '6.0', '7.0'])('as a library has declarations, with TypeScript %s', (version) => {
+    const emit = ['--declaration', '--emitDeclarationOnly', '--outDir', 'library', '--strict', '--skipLibCheck']
+    const target = ['--target', 'es2022', '--lib', 'es2022,dom,dom.iterable', '--module', 'nodenext']
+    expect(run(version, folder, [...emit, ...target, 'library.ts'])).toBe('')
+  })
+  it.each<[Version, string, RegExp]>([
+    ['5.5', "format: plain(), grace: '1h', store", /'grace' does not exist in type 'PlainCacheOptions'/],
+    ['7.0', "format: plain(), grace: '1h', store", /'grace' does not exist in type 'PlainCacheOptions'/],
+    ['5.5', "ttl: '5m'", /'store' is missing .* required in type 'CacheOptions'/],
+    ['7.0', "ttl: '5m'", /'store' is missing .* required in type 'CacheOptions'/],
+  ])('with a mistake is told which, by TypeScript %s: createCache({ %s })', (version, written, said) => {
+    const program = `import { createCache } from 'hither'
+      import { memoryStore } from 'hither/memory'
+      import { plain } from 'hither/plain'
+      const store = memoryStore()
+      createCache({ ${written} })
+      void [store, plain]`
+    writeFileSync(join(folder, 'mistake.ts'), program)
+    expect(run(version, folder, [...options, '--module', 'nodenext', 'mistake.ts'])).toMatch(said)
   })
   const { exports } = require(join(root, 'package.json')) as { exports: Record<string, unknown> }
   // Entries that need a package which this folder lacks, or modules of a runtime.

@@ -6,7 +6,10 @@ import {
   type CacheOptions,
   createCache,
   type Frozen,
+  type GetOrSetOptions,
+  type Loader,
   type PlainCache,
+  type PlainCacheOptions,
   type Schema,
   type Store,
 } from 'hither'
@@ -90,6 +93,10 @@ void cache.set('k', 1, { tll: '5m' })
 void cache.set('k', 1, { ttl: undefined })
 void cache.get('k', { signal: undefined, deadline: undefined })
 
+void cache.touch('k', { ttl: '5m', grace: '1h' })
+// @ts-expect-error an entry keeps its tags
+void cache.touch('k', { tags: ['a'] })
+
 // The plain format has no grace and no namespace.
 void plain.set('k', 1, { ttl: '5m' })
 void plain.getOrSet('k', loadUser, { ttl: '5m', hardTimeout: '1s' })
@@ -145,6 +152,9 @@ typed<PlainCache<'frozen'>>()(plain.with({ mutable: false }))
 ;(await createCache({ store, near, mutable: Math.random() < 0.5 }).getOrSet('k', loadUser)).name = 'x'
 // @ts-expect-error a cache of shared values is no cache of mutable ones
 typed.call(null, (): Cache => createCache({ store, near }))
+// The format may be known only when the program runs.
+declare const either: CacheOptions | PlainCacheOptions
+typed<PlainCache<'frozen'>>()(createCache(either))
 // @ts-expect-error a store is required: memory is not the default
 createCache({ ttl: '5m' })
 declare const plainStore: Store
@@ -192,6 +202,14 @@ const count = cache.define({ name: 'count', load: async (of: string) => of.lengt
 typed<Promise<number>>()(count.get('x'))
 // @ts-expect-error a definition needs a loader
 cache.define({ name: 'user' })
+// Both loaders of a kind without a schema give its type; a schema checks what either of them loads.
+const loadCount = async (of: string): Promise<number> => of.length
+const rows = async (list: readonly string[]): Promise<string[]> => [...list]
+const loadMany = async (list: readonly string[]) => list.map((of) => (of ? of.length : undefined))
+typed<Promise<(number | undefined)[]>>()(cache.define({ name: 'c', load: loadCount, loadMany }).getMany(['x']))
+// @ts-expect-error one loads numbers, the other text
+cache.define({ name: 'count', load: loadCount, loadMany: rows })
+cache.define({ name: 'user', schema: userSchema, load: loadCount, loadMany: rows })
 // Schemas of Zod and Valibot fit.
 typed<Promise<{ readonly id: number }>>()(
   cache.define({ name: 'z', schema: z.object({ id: z.number() }), load: (_: string) => 1 }).get('x'),
@@ -199,5 +217,30 @@ typed<Promise<{ readonly id: number }>>()(
 typed<Promise<{ readonly id: number }>>()(
   cache.define({ name: 'v', schema: v.object({ id: v.number() }), load: (_: string) => 1 }).get('x'),
 )
+// The output of a call's schema is what the call returns, whatever the type of its loader.
+const Dated = z.object({ at: z.coerce.date(), role: z.string().default('user') })
+type Dated = z.output<typeof Dated>
+const read = async (): Promise<unknown> => JSON.parse('{}')
+typed<Promise<Dated>>()(own.getOrSet('k', () => ({ at: '2026-01-01' }), { schema: Dated }))
+typed<Promise<Dated>>()(own.getOrSet('k', read, { ttl: '1m', schema: Dated }))
+typed<Promise<{ readonly at: Date; readonly role: string }>>()(cache.getOrSet('k', read, { schema: Dated }))
+typed<Promise<{ id: number }>>()(own.getOrSet('k', read, { schema: v.object({ id: v.number() }) }))
+typed<Promise<{ id: number }>>()(plain.getOrSet('k', read, { schema: z.object({ id: z.number() }) }))
+typed<Promise<Map<string, Dated>>>()(own.getOrSetMany(['k'], () => new Map([['k', 1]]), { schema: Dated }))
+typed<Promise<Dated>>()(own.wrap((_: number) => read(), { name: 'x', schema: Dated })(1))
+// Options with a schema of no known output leave the loader's type, also in a function that knows the type as little.
+declare const loading: GetOrSetOptions
+typed<Promise<User>>()(own.getOrSet('k', loadUser, loading))
+typed<Promise<User>>()(own.getOrSet<User>('k', loadUser))
+// @ts-expect-error the type that is expected does not replace the one that is loaded
+export const other: Promise<User> = own.getOrSet('k', () => 1)
+// @ts-expect-error nor that of a schema
+export const another: Promise<User> = own.getOrSet('k', loadUser, { schema: Dated })
+export async function loaded<T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<T> {
+  return own.getOrSet(key, loader, options)
+}
+export async function checked<T>(key: string, schema: Schema<T>): Promise<T> {
+  return own.define({ name: 'c', schema, load: read }).get(key)
+}
 declare const standard: StandardSchemaV1<unknown, User>
 typed<Promise<Frozen<User>>>()(cache.define({ name: 's', schema: standard, load: (_: string) => 1 }).get('x'))

@@ -10,6 +10,10 @@ hash({ store: atomic }, 'k')
 const top = sortedSet<string>({ store: commands }, 'k')
 export const scored: Promise<Scored<string>[]> = top.range({ by: 'rank', from: 0, to: 1, withScores: true })
 export const members: Promise<string[]> = top.range({ by: 'score', from: { above: 1 } })
+declare const withScores: boolean
+export const maybe: Promise<string[] | Scored<string>[]> = top.range({ by: 'rank', from: 0, to: 1, withScores })
+// @ts-expect-error whether there are scores is not known at compile time
+export const sure: Promise<string[]> = top.range({ by: 'rank', from: 0, to: 1, withScores })
 // @ts-expect-error a range by rank needs both ends
 top.range({ by: 'rank', from: 0 })
 // @ts-expect-error members of this set are text

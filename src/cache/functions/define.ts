@@ -5,7 +5,7 @@ import { VIEW } from '../handle.ts'
 import { checkNames, DEFINE, invalid } from '../options.ts'
 import { getOrSet } from '../read.ts'
 import { conformLoaded, type Schema } from '../schema.ts'
-import type { AnyCache, DefineOptions, Definition, GetOrSetOptions, HasTags, LoadContext, Results } from '../types.ts'
+import type { AnyCache, DefineOptions, Definition, GetOrSetOptions, HasTags, KindLoaders, Results } from '../types.ts'
 import { viewOf, viewOfKind } from '../view.ts'
 import { delete as remove, set } from '../write.ts'
 import { expire } from './invalidate.ts'
@@ -30,7 +30,7 @@ export function define<P, T, R extends Results, F extends object>(
 ): Definition<P, T, R>
 export function define<P, T, R extends Results, F extends object>(
   cache: AnyCache<R, F>,
-  options: DefineOf<P, T, F> & { readonly load: (params: P, context: LoadContext) => T | Promise<T> },
+  options: DefineOf<P, T, F> & KindLoaders<P, T>,
 ): Definition<P, T, R>
 export function define<P, T>(cache: AnyCache, given: DefineOptions<P, T>): Definition<P, T, 'frozen'> {
   checkNames('define', given, DEFINE, viewOf(cache).core.format.level)
@@ -48,7 +48,7 @@ export function define<P, T>(cache: AnyCache, given: DefineOptions<P, T>): Defin
   namedKey('define', name, '')
 
   const get: Definition<P, T, 'frozen'>['get'] = async (params, own) =>
-    getOrSet<T>(view, keyOf(params), (context) => load(params, context) as T, withTags(params, own))
+    getOrSet(view, keyOf(params), (context) => load(params, context), withTags(params, own))
   return {
     get,
     async getMany(list, own) {

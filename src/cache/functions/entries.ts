@@ -95,7 +95,7 @@ export async function ttl(cache: AnyCache, key: string, options?: CallOptions): 
 export async function touch<F extends object>(
   cache: AnyCache<Results, F>,
   key: string,
-  given?: AddOptionsOf<F>,
+  given?: Omit<AddOptionsOf<F>, 'tags'>,
 ): Promise<boolean> {
   const view = viewOf(cache, key)
   const options = given as AddOptions | undefined

@@ -5,6 +5,7 @@ import type {
   AnyCache,
   GetOrSetOptions,
   Given,
+  Loaded,
   LoadOptionsOf,
   ManyLoader,
   Results,
@@ -18,12 +19,12 @@ import { setMany as writeMany } from '../write.ts'
  * `getOrSet` for many keys. One run of the loader gets the missing keys only. Keys that it leaves out, or returns undefined
  * for, are absent from the map. At most 10,000 keys.
  */
-export async function getOrSetMany<T, R extends Results, F extends object>(
+export async function getOrSetMany<T, R extends Results, F extends object, S = unknown>(
   cache: AnyCache<R, F>,
   keys: readonly string[],
   loader: ManyLoader<T>,
-  given?: LoadOptionsOf<F>,
-): Promise<Map<string, Given<T, R>>> {
+  given?: LoadOptionsOf<F, S>,
+): Promise<Map<string, Given<Loaded<T, S>, R>>> {
   const view = viewOf(cache)
   const options = given as GetOrSetOptions | undefined
   const limit = limitOf(view, options, LOAD)
@@ -31,7 +32,7 @@ export async function getOrSetMany<T, R extends Results, F extends object>(
   if (typeof loader !== 'function') throw invalid('getOrSetMany takes a loader, a function')
   const settings = loadSettings(view.core, options)
   const values = await readThroughMany({ view, keys, loader, settings, limit })
-  return values as Map<string, Given<T, R>>
+  return values as Map<string, Given<Loaded<T, S>, R>>
 }
 
 /** `set` for each pair, in order. Rejects when one was not stored, though others may have been. At most 10,000 pairs. */

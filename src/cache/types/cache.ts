@@ -12,9 +12,9 @@ import type {
   ViewOptions,
   WriteOptions,
 } from './call-options.ts'
-import type { DefineOptions, Definition, WrapOptions } from './define-options.ts'
+import type { DefineOptions, Definition, KindLoaders, WrapOptions } from './define-options.ts'
 import type { CacheEntry, CacheStats } from './events.ts'
-import type { GetOrSetOptions, LoadContext, Loader, ManyLoader, PlainLoadOptions } from './load-options.ts'
+import type { GetOrSetOptions, Loaded, Loader, ManyLoader, PlainLoadOptions } from './load-options.ts'
 import type { Given } from './results.ts'
 
 /**
@@ -31,7 +31,11 @@ export interface PlainCache<out R extends Results = 'mutable'> extends AnyCache<
    * callers that arrive meanwhile share it. On a miss, too, the result is the value as decoded from its stored form. When the
    * store is down, resolves to the loader's value. The loader's own error reaches its callers unchanged and is not cached.
    */
-  getOrSet<T>(key: string, loader: Loader<T>, options?: PlainLoadOptions): Promise<Given<T, R>>
+  getOrSet<T, S = unknown>(
+    key: string,
+    loader: Loader<T>,
+    options?: PlainLoadOptions<S>,
+  ): Promise<Given<Loaded<T, S>, R>>
   /**
    * Stores a value in place of any that is there. Rejects with `INVALID_VALUE` for undefined, with `UNENCODABLE` for a value
    * that the codec cannot encode, and when the store did not store it.
@@ -62,10 +66,10 @@ export interface PlainCache<out R extends Results = 'mutable'> extends AnyCache<
   /** `increment` by `-by`. */
   decrement(key: string, by?: number, options?: PlainAddOptions): Promise<number>
   /** Returns `fn` with its results cached by name and arguments. */
-  wrap<A extends readonly unknown[], T, S = unknown>(
-    fn: (this: S, ...args: A) => T | Promise<T>,
-    options: WrapOptions<A> & PlainLoadOptions,
-  ): (this: S, ...args: A) => Promise<Given<T, R>>
+  wrap<A extends readonly unknown[], T, This = unknown, S = unknown>(
+    fn: (this: This, ...args: A) => T | Promise<T>,
+    options: WrapOptions<A> & PlainLoadOptions<S>,
+  ): (this: This, ...args: A) => Promise<Given<Loaded<T, S>, R>>
   /** The fresh value in the near tier, at once and without a read of the store. Undefined: there is none. */
   peek<T = unknown>(key: string): Given<T, R> | undefined
   /** The value, status and age of one entry, which may be stale. */
@@ -97,11 +101,11 @@ export interface Cache<out R extends Results = 'mutable'> extends PlainCache<R> 
    * `getOrSet` for many keys. One run of the loader gets the missing keys only. Keys that it leaves out, or returns undefined
    * for, are absent from the map. At most 10,000 keys.
    */
-  getOrSetMany<T>(
+  getOrSetMany<T, S = unknown>(
     keys: readonly string[],
     loader: ManyLoader<T>,
-    options?: GetOrSetOptions,
-  ): Promise<Map<string, Given<T, R>>>
+    options?: GetOrSetOptions<S>,
+  ): Promise<Map<string, Given<Loaded<T, S>, R>>>
   /**
    * Makes the value stale at once. It does not set a lifetime as Redis's EXPIRE does; `touch` does that. To `get` a stale
    * value is absent, and `getOrSet` serves it only when its refresh is slow or fails. Without grace the value is deleted. No
@@ -118,20 +122,22 @@ export interface Cache<out R extends Results = 'mutable'> extends PlainCache<R> 
   /** Captures the current versions of the tags, for a later `set` of data that is read from now on. */
   capture(tags: readonly string[], options?: CallOptions): Promise<Captured>
   /** As in the plain format. When the loader is slow or fails, a value in grace is served. */
-  getOrSet<T>(key: string, loader: Loader<T>, options?: GetOrSetOptions): Promise<Given<T, R>>
+  getOrSet<T, S = unknown>(
+    key: string,
+    loader: Loader<T>,
+    options?: GetOrSetOptions<S>,
+  ): Promise<Given<Loaded<T, S>, R>>
   set(key: string, value: unknown, options?: SetOptions): Promise<void>
   setMany(entries: Iterable<readonly [key: string, value: unknown]>, options?: SetOptions): Promise<void>
   add(key: string, value: unknown, options?: AddOptions): Promise<boolean>
-  touch(key: string, options?: AddOptions): Promise<boolean>
-  wrap<A extends readonly unknown[], T, S = unknown>(
-    fn: (this: S, ...args: A) => T | Promise<T>,
-    options: WrapOptions<A> & GetOrSetOptions,
-  ): (this: S, ...args: A) => Promise<Given<T, R>>
+  touch(key: string, options?: Omit<AddOptions, 'tags'>): Promise<boolean>
+  wrap<A extends readonly unknown[], T, This = unknown, S = unknown>(
+    fn: (this: This, ...args: A) => T | Promise<T>,
+    options: WrapOptions<A> & GetOrSetOptions<S>,
+  ): (this: This, ...args: A) => Promise<Given<Loaded<T, S>, R>>
   /** Defines a named kind of entries, typed by its schema or its loader. */
   define<P, T>(options: DefineOptions<P, T> & { readonly schema: Schema<T> }): Definition<P, T, R>
-  define<P, T>(
-    options: DefineOptions<P, T> & { readonly load: (params: P, context: LoadContext) => T | Promise<T> },
-  ): Definition<P, T, R>
+  define<P, T>(options: DefineOptions<P, T> & KindLoaders<P, T>): Definition<P, T, R>
   with(options: ViewOptions & { readonly mutable?: undefined }): this
   with(options: ViewOptions & { readonly mutable: true }): Cache
   with(options: ViewOptions): Cache<'frozen'>

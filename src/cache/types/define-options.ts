@@ -22,6 +22,7 @@ export interface DefineOptions<P, T> extends Omit<GetOrSetOptions, 'tags' | 'sch
   readonly schema?: Schema<T>
   /** The part of an entry's key after the name. @default the parameters, which must then be plain data */
   readonly key?: (params: P) => string
+  /** Loads one value, as the loader of `getOrSet` does. */
   readonly load: (params: P, context: LoadContext) => unknown
   /**
    * Loads many at once: a value for each of `params`, in their order; undefined: there is none. An array of another length fails
@@ -31,7 +32,17 @@ export interface DefineOptions<P, T> extends Omit<GetOrSetOptions, 'tags' | 'sch
     params: readonly P[],
     context: { readonly signal: AbortSignal },
   ) => readonly unknown[] | Promise<readonly unknown[]>
+  /** Names by which the entries can be invalidated, at most 64 each: a list, or a function that returns those of one entry. @default none */
   readonly tags?: readonly string[] | ((params: P) => readonly string[])
+}
+
+/** The loaders of a kind without a schema, which give its values their type. */
+export interface KindLoaders<P, T> {
+  readonly load: (params: P, context: LoadContext) => T | Promise<T>
+  readonly loadMany?: (
+    params: readonly P[],
+    context: { readonly signal: AbortSignal },
+  ) => readonly (T | undefined)[] | Promise<readonly (T | undefined)[]>
 }
 
 /** Typed access to the entries of one kind: methods of the cache that take parameters in place of a key. */

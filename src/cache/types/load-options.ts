@@ -3,11 +3,17 @@ import type { HasEntries, HasTags } from '../handle.ts'
 import type { Schema } from '../schema.ts'
 import type { AddOptions, PlainAddOptions } from './call-options.ts'
 
-export type LoadOptionsOf<F extends object> = F extends HasTags
-  ? GetOrSetOptions
+export type LoadOptionsOf<F extends object, S = unknown> = F extends HasTags
+  ? GetOrSetOptions<S>
   : F extends HasEntries
-    ? Omit<GetOrSetOptions, 'tags'>
-    : PlainLoadOptions
+    ? Omit<GetOrSetOptions<S>, 'tags'>
+    : PlainLoadOptions<S>
+
+/**
+ * The type of a loaded value: `S`, the output of the call's schema, or `T`, that of the loader, if `S` is unknown. TypeScript does
+ * not infer `S` from it: the type that a caller expects is not that of a schema.
+ */
+export type Loaded<T, S> = unknown extends S ? T : [S][S extends unknown ? 0 : never]
 
 /** The argument of a loader. */
 export interface LoadContext {
@@ -58,7 +64,8 @@ export type Refresh = (entry: {
   readonly nowMs: number
 }) => boolean
 
-export interface PlainLoadOptions extends PlainAddOptions {
+/** `S`: the output of the schema, which is the type of the result. */
+export interface PlainLoadOptions<S = unknown> extends PlainAddOptions {
   /** How long the loader may run; then its signal aborts and its callers get `TIMEOUT`. @default the cache's own `hardTimeout` */
   readonly hardTimeout?: Duration
   /** How long what this call reads stays in the near tier, if shorter than its `maxAge`; 0: not at all. @default `maxAge` */
@@ -67,9 +74,9 @@ export interface PlainLoadOptions extends PlainAddOptions {
   readonly finish?: boolean
   /**
    * A Standard Schema, such as of Zod, Valibot or ArkType. A loaded value that does not pass it fails the load with
-   * `INVALID_VALUE`. A stored value that does not pass it is a miss, with the event `decode-failed`.
+   * `INVALID_VALUE`. A stored value that does not pass it is a miss, with the event `decode-failed`. The result is its output.
    */
-  readonly schema?: Schema
+  readonly schema?: Schema<S>
   /** Converts a stored value that the schema refuses, such as one of an older form, into one that it may accept. */
   readonly migrate?: (value: unknown) => unknown
 }
@@ -89,7 +96,11 @@ export interface LoadDefaults {
   readonly refresh?: Refresh | undefined
 }
 
-export interface GetOrSetOptions extends PlainLoadOptions, LoadDefaults, Omit<AddOptions, 'tags'> {
+export interface GetOrSetOptions<S = unknown> extends PlainLoadOptions<S>, LoadDefaults, Omit<AddOptions, 'tags'> {
+  /**
+   * Names by which the entry can be invalidated, at most 64. An entry with tags needs a `ttl`, and its `ttl` and `grace` together
+   * are 7 days at most. A value whose tag is invalidated while it loads is not stored. @default none
+   */
   readonly tags?: readonly string[]
   /** The lifetime of `null`. @default that of any value */
   readonly negativeTtl?: Duration
