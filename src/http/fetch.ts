@@ -17,14 +17,14 @@ import { listOf } from './directives.ts'
 import { type Engine, failureOf, isPassedOn, type Outcome, passedOn } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
 import { headersOf, storableFields, updatedFields } from './fields.ts'
-import type { Received } from './freshness.ts'
+import { initialAgeMs, type Received } from './freshness.ts'
 import { draftOf, judge, passAndKeep, putDraft } from './keep.ts'
 import { placeBy, queryRuleOf } from './look.ts'
 import type { Plan } from './plan.ts'
 import { mayReplaceError } from './reuse.ts'
 import type { Fetching } from './storage.ts'
 import { addTags, ruleTags, versionKeysOf } from './tags.ts'
-import { agreesWithHead, conditional, isConfirmed, isNotModified } from './validate.ts'
+import { agreesWithHead, conditional, hasOwnConditions, isConfirmed, isNotModified } from './validate.ts'
 
 /** A request that goes to the origin. */
 export interface Forwarded {
@@ -126,7 +126,8 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
     requestMs,
     responseMs: now(),
   }
-  if (stored && known && response.status === 304) {
+  // If the conditions are those of the client, a 304 says nothing about the stored response.
+  if (stored && known && response.status === 304 && !hasOwnConditions(request.headers, known)) {
     if (isConfirmed(known, response.headers)) return freshen(task, stored, received, done)
     // This 304 is about another response than the stored one: ask again without conditions, for the whole response.
     const headers = conditional(request.headers, known)
@@ -209,7 +210,8 @@ async function freshen(task: FetchTask, stored: StoredResponse, received: Receiv
     if (fetching && !verdict.store && /^(no-store|private|vary|set-cookie)$/.test(verdict.why)) {
       await drop(engine, plan, stored)
     }
-    return respond(engine, plan, { ...stored, fields, responseMs: received.responseMs, ageMs: 0 }, outcome)
+    const ageMs = initialAgeMs(merged)
+    return respond(engine, plan, { ...stored, fields, responseMs: received.responseMs, ageMs }, outcome)
   }
   const draft = await draftOf(engine, plan, { received: merged, control, verdict })
   const replaces = draft.variant === stored.variant ? '' : stored.variant

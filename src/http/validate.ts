@@ -15,6 +15,12 @@ export function conditional(request: Headers, stored: Headers): Headers {
   return headers
 }
 
+/** Whether a request that validates this stored response has conditions of its client, since the response has no validator. */
+export function hasOwnConditions(request: Headers, stored: Headers): boolean {
+  const isPlain = !request.has('if-none-match') && !request.has('if-modified-since')
+  return !isPlain && !stored.has('etag') && !stored.has('last-modified')
+}
+
 /** Whether a 304 confirms this stored response (RFC 9111, section 4.3.4). */
 export function isConfirmed(stored: Headers, update: Headers): boolean {
   const [tag, known] = [update.get('etag'), stored.get('etag')]

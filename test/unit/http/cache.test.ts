@@ -181,6 +181,31 @@ describe('revalidation', () => {
     )
     expect((await get(cache, origin)).body).toBe('3')
   })
+  it('passes on the 304 for a tag of the client where the stored response has no validator', async () => {
+    const [cache, origin] = [cacheOf(), createOrigin({ 'cache-control': 'max-age=10' })]
+    await get(cache, origin)
+    wait(11_000)
+    for (const fields of [{}, { etag: '"b"' }]) {
+      origin.answers((_, count) => {
+        expect(count).toBe(2)
+        return new Response(null, { status: 304, headers: fields })
+      })
+      const headers = { 'if-none-match': '"b"' }
+      const { status, body, story } = await get(cache, origin, { headers })
+      expect([status, body, story]).toEqual([304, '', 'hither; fwd=stale; fwd-status=304; detail=status'])
+      origin.asked.pop()
+    }
+    origin.answers(() => new Response('new', { headers: { 'cache-control': 'max-age=10' } }))
+    expect((await get(cache, origin)).body).toBe('new')
+  })
+  it('says the age of a 304 that is not stored', async () => {
+    const [cache, origin] = [cacheOf(), createOrigin({ 'cache-control': 'max-age=10', etag: '"a"' })]
+    await get(cache, origin)
+    wait(11_000)
+    origin.answers(() => new Response(null, { status: 304, headers: { etag: '"a"', age: '7' } }))
+    const { body, headers } = await get(cache, origin, { headers: { 'cache-control': 'no-store' } })
+    expect([body, headers.get('age')]).toEqual(['1', '7'])
+  })
   it('sends 304 to a client that has it: If-None-Match first, weakly, then If-Modified-Since', async () => {
     const lm = date(START - 50_000)
     const origin = createOrigin({ 'cache-control': 'max-age=60', etag: 'W/"a"', 'last-modified': lm, 'x-a': '1' })
