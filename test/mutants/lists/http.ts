@@ -363,6 +363,22 @@ export const mutants: readonly Mutant[] = [
   of('adapters/hono/cache-response.ts', STACKS)('a request may be reused', '        asking.delete(request)\n', ''),
   validate('a 304 is for the tag that is stored', ': tag === known)', ': true)'),
   fetching(
+    'a 304 for the tag of the client renews nothing',
+    '304 && !hasOwnConditions(request.headers, known)) {',
+    '304) {',
+  ),
+  collect(
+    'a reader of a body changes nothing that is stored',
+    'pending.push(new Uint8Array(rest))',
+    'pending.push(rest)',
+  ),
+  of('src/http/keep.ts', COLLAPSE)(
+    'no body is shorter than it says',
+    "if ((whole ?? 0) !== 0) return refuse('empty')",
+    '',
+  ),
+  directives('a quoted string is closed', "rest !== '' || !quoted[2]", "rest !== ''"),
+  fetching(
     'an error takes no place of a good answer',
     'if (fetching && verdict.store && !isWorse && isWanted) {',
     'if (fetching && verdict.store && isWanted) {',
