@@ -529,7 +529,7 @@ export const mutants: readonly Mutant[] = [
     `text[equals + 1] === '"' ? QUOTED.exec(text) : null`,
     'null as RegExpExecArray | null',
   ),
-  directives('what stands behind a quoted argument makes it invalid', "quoted ? rest !== '' : !", '!quoted && !'),
+  directives('what stands behind a quoted argument makes it invalid', "quoted ? rest !== '' || !quoted[2] : !", '!quoted && !'),
   directives('a list has an end', "if (count > MOST_DIRECTIVES) return directives.set('no-store', true)", ''),
   directives('of two values the stricter counts', 'return (b ?? 0) < (a ?? 0) ? value : before', 'return before'),
   directives('delta-seconds have a largest value', 'Math.min(Number(value), MOST_SECONDS)', 'Number(value)'),
