@@ -377,6 +377,11 @@ export const mutants: readonly Mutant[] = [
     "if ((whole ?? 0) !== 0) return refuse('empty')",
     '',
   ),
+  of('src/http/body.ts', ['http/abandoned.test.ts'])(
+    'a body that never ends is given up',
+    '    }, LEASE_MS)',
+    '    }, 1e9)',
+  ),
   directives('a quoted string is closed', "rest !== '' || !quoted[2]", "rest !== ''"),
   fetching(
     'an error takes no place of a good answer',
@@ -529,7 +534,11 @@ export const mutants: readonly Mutant[] = [
     `text[equals + 1] === '"' ? QUOTED.exec(text) : null`,
     'null as RegExpExecArray | null',
   ),
-  directives('what stands behind a quoted argument makes it invalid', "quoted ? rest !== '' || !quoted[2] : !", '!quoted && !'),
+  directives(
+    'what stands behind a quoted argument makes it invalid',
+    "quoted ? rest !== '' || !quoted[2] : !",
+    '!quoted && !',
+  ),
   directives('a list has an end', "if (count > MOST_DIRECTIVES) return directives.set('no-store', true)", ''),
   directives('of two values the stricter counts', 'return (b ?? 0) < (a ?? 0) ? value : before', 'return before'),
   directives('delta-seconds have a largest value', 'Math.min(Number(value), MOST_SECONDS)', 'Number(value)'),
