@@ -232,10 +232,9 @@ async function freshen(task: FetchTask, stored: StoredResponse, received: Receiv
 async function passHead(task: FetchTask, received: Received, response: Response, done: Done): Promise<Response> {
   const { engine, plan, stored, fetching, story } = task
   if (stored && fetching && response.status === 200) {
-    const known = headersOf(stored.fields)
-    if (agreesWithHead(known, received.headers, stored.length))
-      await (await freshen(task, stored, received, done)).body?.cancel()
-    else await drop(engine, plan, stored)
+    const agrees = agreesWithHead(headersOf(stored.fields), received.headers, stored.length)
+    if (agrees) await (await freshen(task, stored, received, done)).body?.cancel()
+    else if (agrees === false) await drop(engine, plan, stored)
   }
   done(undefined, true)
   // A handler may respond to HEAD with a body, as to GET. Nobody reads that body.

@@ -434,7 +434,13 @@ export const mutants: readonly Mutant[] = [
   fetching('an answer that is not final is passed on', 'if (!isFinal(response)) {', 'if (false) {', PASS),
   handle('a switch of protocols is passed on', 'if (!isFinal(response)) return response', '', PASS),
   plans('no stored answer is for a switch of protocols', "return 'upgrade'", 'return undefined', PASS),
-  validate('a HEAD of another length drops what is stored', "isSame('content-length',", 'Boolean(1 ||', PASS),
+  validate('a HEAD of another length drops what is stored', '!isSame || (head', '!isSame || (null && head', PASS),
+  validate('a HEAD without a validator renews nothing', 'validators.length > 0 || undefined', 'true'),
+  validate(
+    'a HEAD gives no stored response a validator',
+    '=== stored.get(name))\n  if',
+    '=== (stored.get(name) ?? head.get(name)))\n  if',
+  ),
   looking('what was stored for all answers nobody in particular', 'if (mayBeOne && !one.shared) continue', ''),
   handle(
     'a flight’s answer is of the variant that is asked for',

@@ -259,6 +259,29 @@ describe('revalidation', () => {
     expect((await get(cache, origin)).body).toBe('4')
     expect(origin.asked[3]?.headers.get('if-none-match')).toBeNull()
   })
+  it.each(['"a"', undefined])(
+    'renews nothing by a HEAD without a validator, where what is stored has %s',
+    async (etag) => {
+      const fields = { 'cache-control': 'max-age=10', ...(etag ? { etag } : {}) }
+      const [cache, origin] = [cacheOf(), createOrigin(fields)]
+      await get(cache, origin)
+      wait(11_000)
+      origin.answers((_, count) => new Response(`${count}`, { headers: { 'cache-control': 'max-age=10' } }))
+      await get(cache, origin, { method: 'HEAD' })
+      expect((await get(cache, origin)).body).toBe('3')
+    },
+  )
+  it('gives a stored body no ETag by a HEAD', async () => {
+    const [cache, origin] = [cacheOf(), createOrigin({ 'cache-control': 'max-age=10' })]
+    await get(cache, origin)
+    wait(11_000)
+    const fields = { etag: '"b"', 'cache-control': 'max-age=10' }
+    origin.answers(
+      ({ headers }) => new Response('new', { status: headers.has('if-none-match') ? 304 : 200, headers: fields }),
+    )
+    await get(cache, origin, { method: 'HEAD' })
+    expect((await get(cache, origin)).body).toBe('new')
+  })
 })
 
 describe('stale responses', () => {
