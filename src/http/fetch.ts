@@ -129,7 +129,16 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
   // If the conditions are those of the client, a 304 says nothing about the stored response.
   if (stored && known && response.status === 304 && !hasOwnConditions(request.headers, known)) {
     if (isConfirmed(known, response.headers)) return freshen(task, stored, received, done)
-    // This 304 is about another response than the stored one: ask again without conditions, for the whole response.
+    // This 304 is about another response than the stored one: ask again without conditions, for the whole response. A handler that
+    // can be asked only once gets that chance with the next request.
+    if (plan.context.refresh === false) {
+      await drop(engine, plan, stored)
+      const instead = await standIn('none')
+      if (instead) {
+        done(undefined, true)
+        return instead
+      }
+    }
     const headers = conditional(request.headers, known)
     for (const name of ['if-none-match', 'if-modified-since']) headers.delete(name)
     return ask({ ...task, stored: undefined, plan: { ...plan, request: withHeaders(request, headers) } }, done)

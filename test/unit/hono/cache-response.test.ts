@@ -64,6 +64,26 @@ describe('cacheResponse', () => {
     const answer = await app.request(`${base}/a`, { headers: { 'if-none-match': '"b"' } })
     expect([answer.status, answer.headers.get('etag')]).toEqual([304, '"b"'])
   })
+  it.each([
+    ['max-age=60', 200],
+    ['max-age=60, must-revalidate', 502],
+  ])('asks the next time without conditions after a 304 about another response: %s', async (cacheControl, status) => {
+    const app = new Hono()
+    let changed = Date.now() - 1000
+    app.use(cacheResponse({ cache: make(), cacheControl }))
+    app.get('/a', (c) => {
+      c.header('Last-Modified', new Date(changed).toUTCString())
+      const since = c.req.header('if-modified-since')
+      return since && changed <= Date.parse(since) ? c.body(null, 304) : c.text(`${changed}`)
+    })
+    await (await app.request(`${base}/a`)).text()
+    // An older version is deployed again.
+    changed -= 3600_000
+    wait(61_000)
+    expect((await app.request(`${base}/a`)).status).toBe(status)
+    const next = await app.request(`${base}/a`)
+    expect([next.status, await next.text()]).toEqual([200, `${changed}`])
+  })
   it('takes a cache per request, a key and statuses', async () => {
     const app = new Hono<{ Bindings: { cache: ReturnType<typeof make> } }>()
     let calls = 0
