@@ -436,8 +436,8 @@ export const mutants: readonly Mutant[] = [
   plans('no stored answer is for a switch of protocols', "return 'upgrade'", 'return undefined', PASS),
   validate(
     'a HEAD of another length drops what is stored',
-    'if (!isSame || (head',
-    'if (!isSame || (null ?? head',
+    "(head.get('content-length')",
+    "(new Headers().get('content-length')",
     PASS,
   ),
   fetching(
