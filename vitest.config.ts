@@ -61,7 +61,7 @@ const onlyNode = [
   'test/unit/cache/{bounds,fake-timers}.test.ts',
   'test/unit/embedded/{bounds,script-errors}.test.ts',
   'test/unit/lock/crowd.test.ts',
-  'test/unit/http/{abandoned,differential}.test.ts',
+  'test/unit/http/{abandoned,differential,versions}.test.ts',
   // It replaces a module by that of Workers.
   'test/unit/ended-requests.test.ts',
 ]

@@ -1,3 +1,5 @@
+import { setQuietTimer } from '../runtime/clock.ts'
+import { LEASE_MS } from './operations.ts'
 import { createRecorder, type Recording } from './record-body.ts'
 
 /** How far a body is read ahead of its client. A body up to this size is read to its end even if its client stops reading. */
@@ -41,11 +43,19 @@ export function keepBody(source: ReadableStream<Uint8Array>, keeping: Keeping): 
     })
     return forwarding
   }
-  /** Reads the rest for the requests that wait, after the client has left. */
+  /** Reads the rest for the requests that wait, after the client has left. A body may never end, so not for longer than a lease lasts. */
   const readOn = async (reason: unknown): Promise<void> => {
-    await forwarding
-    while (recorder.state() === 'open' && (await recorder.next()));
-    if (recorder.state() === 'lost') await recorder.cancel(reason)
+    const stop = setQuietTimer(() => {
+      recorder.lose()
+      void recorder.cancel(reason).catch(() => {})
+    }, LEASE_MS)
+    try {
+      await forwarding
+      while (recorder.state() === 'open' && (await recorder.next()));
+      if (recorder.state() === 'lost') await recorder.cancel(reason)
+    } finally {
+      stop()
+    }
   }
   return new ReadableStream<Uint8Array>(
     {

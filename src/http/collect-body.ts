@@ -54,7 +54,8 @@ export function createCollector({ chunks, maxBytes, lifeMs, untilMs }: Collectin
         await writeChunk(join())
         rest = rest.subarray(cut)
       }
-      if (rest.length > 0) pending.push(rest)
+      // A copy, since whoever reads the body next may change or transfer these bytes.
+      if (rest.length > 0) pending.push(new Uint8Array(rest))
       pendingBytes += rest.length
       return true
     },

@@ -13,7 +13,7 @@ export interface Control {
 /** The largest delta-seconds: larger numbers count as this. */
 const MOST_SECONDS = 2 ** 31
 /** A quoted string, up to the end of the text when it is not closed. Matches without backtracking, in linear time. */
-const QUOTED = /"((?:[^"\\]+|\\.?)*)"?/sy
+const QUOTED = /"((?:[^"\\]+|\\.?)*)("?)/sy
 
 /** A token, or nothing. */
 const TOKEN = /^[\w!#$%&'*+.^`|~-]*$/
@@ -47,7 +47,7 @@ export function parseDirectives(text: string | null): Directives {
       // Text between a quoted argument and the comma makes the argument invalid.
       const rest = text.slice(from, comma).trimEnd()
       value = quoted ? (rest && '"') + (quoted[1] as string).replace(/\\(.?)/gs, '$1') : rest
-      isMalformed ||= quoted ? rest !== '' : !isToken(rest)
+      isMalformed ||= quoted ? rest !== '' || !quoted[2] : !isToken(rest)
     }
     at = comma + 1
     if (!isToken(name)) isMalformed = true

@@ -17,14 +17,14 @@ import { listOf } from './directives.ts'
 import { type Engine, failureOf, isPassedOn, type Outcome, passedOn } from './engine.ts'
 import type { StoredResponse } from './entry.ts'
 import { headersOf, storableFields, updatedFields } from './fields.ts'
-import type { Received } from './freshness.ts'
+import { initialAgeMs, type Received } from './freshness.ts'
 import { draftOf, judge, passAndKeep, putDraft } from './keep.ts'
 import { placeBy, queryRuleOf } from './look.ts'
 import type { Plan } from './plan.ts'
 import { mayReplaceError } from './reuse.ts'
 import type { Fetching } from './storage.ts'
 import { addTags, ruleTags, versionKeysOf } from './tags.ts'
-import { agreesWithHead, conditional, isConfirmed, isNotModified } from './validate.ts'
+import { agreesWithHead, conditional, hasOwnConditions, isConfirmed, isNotModified } from './validate.ts'
 
 /** A request that goes to the origin. */
 export interface Forwarded {
@@ -126,9 +126,19 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
     requestMs,
     responseMs: now(),
   }
-  if (stored && known && response.status === 304) {
+  // If the conditions are those of the client, a 304 says nothing about the stored response.
+  if (stored && known && response.status === 304 && !hasOwnConditions(request.headers, known)) {
     if (isConfirmed(known, response.headers)) return freshen(task, stored, received, done)
-    // This 304 is about another response than the stored one: ask again without conditions, for the whole response.
+    // This 304 is about another response than the stored one: ask again without conditions, for the whole response. A handler that
+    // can be asked only once gets that chance with the next request.
+    if (plan.context.refresh === false) {
+      await drop(engine, plan, stored)
+      const instead = await standIn('none')
+      if (instead) {
+        done(undefined, true)
+        return instead
+      }
+    }
     const headers = conditional(request.headers, known)
     for (const name of ['if-none-match', 'if-modified-since']) headers.delete(name)
     return ask({ ...task, stored: undefined, plan: { ...plan, request: withHeaders(request, headers) } }, done)
@@ -209,7 +219,8 @@ async function freshen(task: FetchTask, stored: StoredResponse, received: Receiv
     if (fetching && !verdict.store && /^(no-store|private|vary|set-cookie)$/.test(verdict.why)) {
       await drop(engine, plan, stored)
     }
-    return respond(engine, plan, { ...stored, fields, responseMs: received.responseMs, ageMs: 0 }, outcome)
+    const ageMs = initialAgeMs(merged)
+    return respond(engine, plan, { ...stored, fields, responseMs: received.responseMs, ageMs }, outcome)
   }
   const draft = await draftOf(engine, plan, { received: merged, control, verdict })
   const replaces = draft.variant === stored.variant ? '' : stored.variant
@@ -230,10 +241,9 @@ async function freshen(task: FetchTask, stored: StoredResponse, received: Receiv
 async function passHead(task: FetchTask, received: Received, response: Response, done: Done): Promise<Response> {
   const { engine, plan, stored, fetching, story } = task
   if (stored && fetching && response.status === 200) {
-    const known = headersOf(stored.fields)
-    if (agreesWithHead(known, received.headers, stored.length))
-      await (await freshen(task, stored, received, done)).body?.cancel()
-    else await drop(engine, plan, stored)
+    const agrees = agreesWithHead(headersOf(stored.fields), received.headers, stored.length)
+    if (agrees) await (await freshen(task, stored, received, done)).body?.cancel()
+    else if (agrees === false) await drop(engine, plan, stored)
   }
   done(undefined, true)
   // A handler may respond to HEAD with a body, as to GET. Nobody reads that body.

@@ -148,6 +148,7 @@ export async function passAndKeep(engine: Engine, passing: Passing): Promise<Rea
     )
   }
   if (!response.body) {
+    if ((whole ?? 0) !== 0) return refuse('empty')
     await put(inlineBody(new Uint8Array(0)), 0).catch((error: unknown) => onStored(undefined, error))
     return null
   }

@@ -15,6 +15,12 @@ export function conditional(request: Headers, stored: Headers): Headers {
   return headers
 }
 
+/** Whether a request that validates this stored response has conditions of its client, since the response has no validator. */
+export function hasOwnConditions(request: Headers, stored: Headers): boolean {
+  const isPlain = !request.has('if-none-match') && !request.has('if-modified-since')
+  return !isPlain && !stored.has('etag') && !stored.has('last-modified')
+}
+
 /** Whether a 304 confirms this stored response (RFC 9111, section 4.3.4). */
 export function isConfirmed(stored: Headers, update: Headers): boolean {
   const [tag, known] = [update.get('etag'), stored.get('etag')]
@@ -76,14 +82,15 @@ export function trimTo304(headers: Headers): void {
     if (!IN_304.has(name) && !/-cache-tag$|^access-control-/.test(name)) headers.delete(name)
 }
 
-/** Whether the response to a HEAD agrees with the stored one, so that it may update it (RFC 9111, section 4.3.5). */
-export function agreesWithHead(stored: Headers, head: Headers, storedLength: number): boolean {
-  const isSame = (name: string, known: string | null): boolean =>
-    known === null || !head.has(name) || head.get(name) === known
-  return (
-    isSame('content-length', `${storedLength}`) &&
-    ['etag', 'last-modified'].every((name) => isSame(name, stored.get(name)))
-  )
+/**
+ * Whether the response to a HEAD agrees with the stored one, so that it may update it (RFC 9111, section 4.3.5). Undefined if it
+ * has no validator: it may then be about a newer response.
+ */
+export function agreesWithHead(stored: Headers, head: Headers, storedLength: number): boolean | undefined {
+  const validators = ['etag', 'last-modified'].filter((name) => head.has(name))
+  const isSame = validators.every((name) => head.get(name) === stored.get(name))
+  if (!isSame || (head.get('content-length') ?? `${storedLength}`) !== `${storedLength}`) return false
+  return validators.length > 0 || undefined
 }
 
 /** Whether a request has conditions that only the origin can judge. */

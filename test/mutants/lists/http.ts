@@ -363,6 +363,27 @@ export const mutants: readonly Mutant[] = [
   of('adapters/hono/cache-response.ts', STACKS)('a request may be reused', '        asking.delete(request)\n', ''),
   validate('a 304 is for the tag that is stored', ': tag === known)', ': true)'),
   fetching(
+    'a 304 for the tag of the client renews nothing',
+    '304 && !hasOwnConditions(request.headers, known)) {',
+    '304) {',
+  ),
+  collect(
+    'a reader of a body changes nothing that is stored',
+    'pending.push(new Uint8Array(rest))',
+    'pending.push(rest)',
+  ),
+  of('src/http/keep.ts', COLLAPSE)(
+    'no body is shorter than it says',
+    "if ((whole ?? 0) !== 0) return refuse('empty')",
+    '',
+  ),
+  of('src/http/body.ts', ['http/abandoned.test.ts'])(
+    'a body that never ends is given up',
+    '    }, LEASE_MS)',
+    '    }, 1e9)',
+  ),
+  directives('a quoted string is closed', "rest !== '' || !quoted[2]", "rest !== ''"),
+  fetching(
     'an error takes no place of a good answer',
     'if (fetching && verdict.store && !isWorse && isWanted) {',
     'if (fetching && verdict.store && isWanted) {',
@@ -413,7 +434,24 @@ export const mutants: readonly Mutant[] = [
   fetching('an answer that is not final is passed on', 'if (!isFinal(response)) {', 'if (false) {', PASS),
   handle('a switch of protocols is passed on', 'if (!isFinal(response)) return response', '', PASS),
   plans('no stored answer is for a switch of protocols', "return 'upgrade'", 'return undefined', PASS),
-  validate('a HEAD of another length drops what is stored', "isSame('content-length',", 'Boolean(1 ||', PASS),
+  validate(
+    'a HEAD of another length drops what is stored',
+    "(head.get('content-length')",
+    "(new Headers().get('content-length')",
+    PASS,
+  ),
+  fetching(
+    'what a 304 does not confirm is validated by it once',
+    'await drop(engine, plan, stored)\n      const instead',
+    'const instead',
+    ['hono/cache-response.test.ts'],
+  ),
+  validate('a HEAD without a validator renews nothing', 'validators.length > 0 || undefined', 'true'),
+  validate(
+    'a HEAD gives no stored response a validator',
+    '=== stored.get(name))\n  if',
+    '=== (stored.get(name) ?? head.get(name)))\n  if',
+  ),
   looking('what was stored for all answers nobody in particular', 'if (mayBeOne && !one.shared) continue', ''),
   handle(
     'a flight’s answer is of the variant that is asked for',
@@ -513,7 +551,11 @@ export const mutants: readonly Mutant[] = [
     `text[equals + 1] === '"' ? QUOTED.exec(text) : null`,
     'null as RegExpExecArray | null',
   ),
-  directives('what stands behind a quoted argument makes it invalid', "quoted ? rest !== '' : !", '!quoted && !'),
+  directives(
+    'what stands behind a quoted argument makes it invalid',
+    "quoted ? rest !== '' || !quoted[2] : !",
+    '!quoted && !',
+  ),
   directives('a list has an end', "if (count > MOST_DIRECTIVES) return directives.set('no-store', true)", ''),
   directives('of two values the stricter counts', 'return (b ?? 0) < (a ?? 0) ? value : before', 'return before'),
   directives('delta-seconds have a largest value', 'Math.min(Number(value), MOST_SECONDS)', 'Number(value)'),

@@ -55,6 +55,35 @@ describe('cacheResponse', () => {
     app.get('/a', (c) => c.text(`${++calls}`, 200, { 'Cache-Control': 'private' }))
     for (let i = 1; i < 3; i++) expect(await (await app.request(`${base}/a`)).text()).toBe(`${i}`)
   })
+  it('passes on the 304 of a handler to a client with a tag, where what is stored has none', async () => {
+    const app = new Hono()
+    app.use(cacheResponse({ cache: make(), cacheControl: 'max-age=60' }))
+    app.get('/a', (c) => (c.req.header('if-none-match') ? c.body(null, 304, { etag: '"b"' }) : c.text('old')))
+    await (await app.request(`${base}/a`)).text()
+    wait(61_000)
+    const answer = await app.request(`${base}/a`, { headers: { 'if-none-match': '"b"' } })
+    expect([answer.status, answer.headers.get('etag')]).toEqual([304, '"b"'])
+  })
+  it.each([
+    ['max-age=60', 200],
+    ['max-age=60, must-revalidate', 502],
+  ])('asks the next time without conditions after a 304 about another response: %s', async (cacheControl, status) => {
+    const app = new Hono()
+    let changed = Date.now() - 1000
+    app.use(cacheResponse({ cache: make(), cacheControl }))
+    app.get('/a', (c) => {
+      c.header('Last-Modified', new Date(changed).toUTCString())
+      const since = c.req.header('if-modified-since')
+      return since && changed <= Date.parse(since) ? c.body(null, 304) : c.text(`${changed}`)
+    })
+    await (await app.request(`${base}/a`)).text()
+    // An older version is deployed again.
+    changed -= 3600_000
+    wait(61_000)
+    expect((await app.request(`${base}/a`)).status).toBe(status)
+    const next = await app.request(`${base}/a`)
+    expect([next.status, await next.text()]).toEqual([200, `${changed}`])
+  })
   it('takes a cache per request, a key and statuses', async () => {
     const app = new Hono<{ Bindings: { cache: ReturnType<typeof make> } }>()
     let calls = 0

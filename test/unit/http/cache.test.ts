@@ -181,6 +181,31 @@ describe('revalidation', () => {
     )
     expect((await get(cache, origin)).body).toBe('3')
   })
+  it('passes on the 304 for a tag of the client where the stored response has no validator', async () => {
+    const [cache, origin] = [cacheOf(), createOrigin({ 'cache-control': 'max-age=10' })]
+    await get(cache, origin)
+    wait(11_000)
+    for (const fields of [{}, { etag: '"b"' }]) {
+      origin.answers((_, count) => {
+        expect(count).toBe(2)
+        return new Response(null, { status: 304, headers: fields })
+      })
+      const headers = { 'if-none-match': '"b"' }
+      const { status, body, story } = await get(cache, origin, { headers })
+      expect([status, body, story]).toEqual([304, '', 'hither; fwd=stale; fwd-status=304; detail=status'])
+      origin.asked.pop()
+    }
+    origin.answers(() => new Response('new', { headers: { 'cache-control': 'max-age=10' } }))
+    expect((await get(cache, origin)).body).toBe('new')
+  })
+  it('says the age of a 304 that is not stored', async () => {
+    const [cache, origin] = [cacheOf(), createOrigin({ 'cache-control': 'max-age=10', etag: '"a"' })]
+    await get(cache, origin)
+    wait(11_000)
+    origin.answers(() => new Response(null, { status: 304, headers: { etag: '"a"', age: '7' } }))
+    const { body, headers } = await get(cache, origin, { headers: { 'cache-control': 'no-store' } })
+    expect([body, headers.get('age')]).toEqual(['1', '7'])
+  })
   it('sends 304 to a client that has it: If-None-Match first, weakly, then If-Modified-Since', async () => {
     const lm = date(START - 50_000)
     const origin = createOrigin({ 'cache-control': 'max-age=60', etag: 'W/"a"', 'last-modified': lm, 'x-a': '1' })
@@ -233,6 +258,29 @@ describe('revalidation', () => {
     await get(cache, origin, { method: 'HEAD' })
     expect((await get(cache, origin)).body).toBe('4')
     expect(origin.asked[3]?.headers.get('if-none-match')).toBeNull()
+  })
+  it.each(['"a"', undefined])(
+    'renews nothing by a HEAD without a validator, where what is stored has %s',
+    async (etag) => {
+      const fields = { 'cache-control': 'max-age=10', ...(etag ? { etag } : {}) }
+      const [cache, origin] = [cacheOf(), createOrigin(fields)]
+      await get(cache, origin)
+      wait(11_000)
+      origin.answers((_, count) => new Response(`${count}`, { headers: { 'cache-control': 'max-age=10' } }))
+      await get(cache, origin, { method: 'HEAD' })
+      expect((await get(cache, origin)).body).toBe('3')
+    },
+  )
+  it('gives a stored body no ETag by a HEAD', async () => {
+    const [cache, origin] = [cacheOf(), createOrigin({ 'cache-control': 'max-age=10' })]
+    await get(cache, origin)
+    wait(11_000)
+    const fields = { etag: '"b"', 'cache-control': 'max-age=10' }
+    origin.answers(
+      ({ headers }) => new Response('new', { status: headers.has('if-none-match') ? 304 : 200, headers: fields }),
+    )
+    await get(cache, origin, { method: 'HEAD' })
+    expect((await get(cache, origin)).body).toBe('new')
   })
 })
 

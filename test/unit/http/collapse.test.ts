@@ -292,6 +292,34 @@ describe('bodies', () => {
         expect((await get(cache, origin)).body).toBe('12345')
         expect(origin.asked.length).toBe(i)
       }
+      origin.answers(() => new Response(null, { headers: { ...fresh, 'content-length': length } }))
+      for (let i = 3; i < 5; i++) {
+        expect((await get(cache, origin)).body).toBe('')
+        expect(origin.asked.length).toBe(i)
+      }
+    }
+  })
+  it.each([
+    ['clears', (part: Uint8Array<ArrayBuffer>) => part.fill(0)],
+    ['transfers', (part: Uint8Array<ArrayBuffer>) => structuredClone(part, { transfer: [part.buffer] })],
+  ])('are stored as they came if a reader %s the bytes that it gets', async (_, take) => {
+    for (const length of [100, 300_000]) {
+      const [cache, origin] = [cacheOf(), createOrigin()]
+      origin.answers(() => {
+        const parts = [0, 1, 2, 3].map((i) => bytes(length).slice((i * length) / 4, ((i + 1) * length) / 4))
+        const body = new ReadableStream({
+          pull(controller) {
+            const part = parts.shift()
+            if (part) controller.enqueue(part)
+            else controller.close()
+          },
+        })
+        return new Response(body, { headers: fresh })
+      })
+      const { body } = await cache(new Request(URL_A), origin)
+      for await (const part of body as ReadableStream<Uint8Array<ArrayBuffer>>) take(part)
+      const hit = await cache(new Request(URL_A), origin)
+      expect([new Uint8Array(await hit.arrayBuffer()), origin.asked.length]).toEqual([bytes(length), 1])
     }
   })
   it('of which a part is gone from the store are fetched again', async () => {

@@ -129,16 +129,21 @@ describe('a client that has a copy', () => {
 
 describe('the answer to a HEAD', () => {
   const stored = { etag: '"a"', 'last-modified': date(0), 'content-length': '5' }
-  it.each<[Fields, boolean]>([
+  it.each<[Fields, boolean | undefined]>([
     [stored, true],
-    [{}, true],
+    [{ etag: '"a"' }, true],
+    [{}, undefined],
+    [{ 'content-length': '5' }, undefined],
     [{ 'content-length': '6' }, false],
     [{ etag: '"b"' }, false],
     [{ ...stored, 'last-modified': date(NOW) }, false],
-    [{ 'x-a': '1' }, true],
+    [{ 'x-a': '1' }, undefined],
   ])('agrees with what is stored, or not: %j', (head, expected) =>
     expect(agreesWithHead(new Headers(stored), new Headers(head), 5)).toBe(expected),
   )
+  it('does not agree if it has a validator that what is stored lacks', () => {
+    expect(agreesWithHead(new Headers(), new Headers({ etag: '"a"' }), 5)).toBe(false)
+  })
 })
 
 describe('a condition', () => {
