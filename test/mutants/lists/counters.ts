@@ -31,6 +31,7 @@ export const mutants: readonly Mutant[] = [
   middleware('a request that passes two is carried out once', 'if (others.has(own)) return next()', ''),
   middleware('each scope has its own', 'JSON.stringify([owner, key])', 'key'),
   session('and saved by it', 'opened.save(call)', 'opened.save()'),
+  session('the cookie of a save() of the handler is sent', 'cookie = made ?? cookie', 'cookie = made'),
   session(
     'no option of the middleware is dropped',
     'for (const name of Object.keys(others)) {',
