@@ -115,6 +115,7 @@ export const mutants: readonly Mutant[] = [
   middleware('a body is known that was read before', '(request.bodyUsed ?', '(!request ?'),
   middleware('a body that is gone is told', '.catch(bodyIsGone)', ''),
   middleware('a form is the same with another boundary', '? withoutBoundary(body) : body', '? body : body'),
+  middleware('a handler that was given up on keeps the key', '^(408|504)$', '^x$'),
   middleware('a 5xx frees the key', ' || c.res.status >= 500', ''),
   middleware('a key has a form', "?? (BARE.test(text) ? text : '')", '?? text'),
   middleware('a key has a length', ' && key.length <= MAX_KEY', ''),
