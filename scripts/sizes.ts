@@ -108,9 +108,9 @@ const entries: readonly Entry[] = [
       'src/rate-limit/sliding-log.ts': 'slidingLog',
     },
     target: 2500,
-    budget: 7_900,
+    budget: 7_910,
   },
-  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 10_290 },
+  { name: 'hither/rate-limit, all of it', takes: { 'src/rate-limit/index.ts': '*' }, target: 2500, budget: 10_301 },
   {
     name: 'hither/rate-limit on top of core',
     takes: {

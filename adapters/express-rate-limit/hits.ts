@@ -1,9 +1,7 @@
 import type { Operation } from 'hither'
 
-/** The hits of a key, and the end of their window in epoch milliseconds by the store's clock. */
+/** The hits of a key, and in how many milliseconds their window ends. */
 type Hits = readonly number[]
-
-const msOf = (nowUs: number): number => Math.floor(nowUs / 1000)
 
 /** The count in a key's text; undefined for text that is no count, which another program has written. */
 function countOf(current: string | undefined): number | undefined {
@@ -27,13 +25,13 @@ elseif left < 0 then
   left = tonumber(ARGV[1])
   redis.call('PEXPIRE', KEYS[1], left)
 end
-return {hits, math.floor(now() / 1000) + left}`,
-  apply(current, [windowMs], { nowUs, leftMs }) {
+return {hits, left}`,
+  apply(current, [windowMs], { leftMs }) {
     const before = countOf(current)
     const hits = (before ?? 0) + 1
     const isOpen = before !== undefined && leftMs !== undefined
     const ttl = isOpen ? 'keep' : { ms: windowMs }
-    return { next: String(hits), ttl, reply: [hits, msOf(nowUs) + (isOpen ? Math.floor(leftMs) : windowMs)] }
+    return { next: String(hits), ttl, reply: [hits, isOpen ? Math.floor(leftMs) : windowMs] }
   },
 }
 
@@ -59,9 +57,9 @@ export const read: Operation<readonly [], Hits> = {
   lua: `
 local text = redis.call('GET', KEYS[1]) or ''
 if #text > 15 or not text:find('^%d+$') then return {} end
-return {tonumber(text), math.floor(now() / 1000) + math.max(0, redis.call('PTTL', KEYS[1]))}`,
-  apply(current, _, { nowUs, leftMs = 0 }) {
+return {tonumber(text), math.max(0, redis.call('PTTL', KEYS[1]))}`,
+  apply(current, _, { leftMs = 0 }) {
     const hits = countOf(current)
-    return { next: current, ttl: 'keep', reply: hits === undefined ? [] : [hits, msOf(nowUs) + Math.floor(leftMs)] }
+    return { next: current, ttl: 'keep', reply: hits === undefined ? [] : [hits, Math.floor(leftMs)] }
   },
 }

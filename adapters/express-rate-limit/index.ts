@@ -8,7 +8,7 @@ export interface RateLimitStoreOptions {
   readonly timeoutMs?: number
 }
 
-/** The hits of a client, and when its window ends. */
+/** The hits of a client, and when its window ends by this machine's clock, with which the packages compare it. */
 export interface HitInfo {
   totalHits: number
   resetTime: Date
@@ -55,9 +55,9 @@ export function rateLimitStore(store: AtomicStore, options: RateLimitStoreOption
   const call = (): { deadline: number } => ({ deadline: Date.now() + timeoutMs })
   const keyOf = async (key: string): Promise<string> =>
     prefix + (key.length <= MAX_KEY && key.isWellFormed() && key[0] !== '#' ? key : `#${await hash(key)}`)
-  const info = ([totalHits = 0, resetMs = 0]: readonly number[]): HitInfo => ({
+  const info = ([totalHits = 0, leftMs = 0]: readonly number[]): HitInfo => ({
     totalHits,
-    resetTime: new Date(resetMs),
+    resetTime: new Date(Date.now() + leftMs),
   })
 
   return {

@@ -24,6 +24,8 @@ const QUOTED = /^"((?:[ !#-[\]-~]|\\["\\])*)" *(?:;.*)?$/
 const BARE = /^[!#-+\--[\]-~]+$/
 /** The pairs of scope and key under which each request is being carried out. */
 const running = new WeakMap<Context, Set<string>>()
+/** The status of an error that says nothing about what the handler has done: Request Timeout, Gateway Timeout. */
+const GAVE_UP = /^(408|504)$/
 /** Methods that are safe to repeat without a key (RFC 9110, section 9.2.1). */
 const SAFE = /^(GET|HEAD|OPTIONS|TRACE)$/
 
@@ -32,7 +34,8 @@ const SAFE = /^(GET|HEAD|OPTIONS|TRACE)$/
  * (draft-ietf-httpapi-idempotency-key-header-07). The key may be quoted or bare. A duplicate gets the stored response with
  * `Idempotency-Replayed: true`; 409 while the first request is running, when its outcome is unknown, or when its response was
  * too large to store; 422 if its method, path, query or body differs. A handler that throws, or returns 5xx or
- * `Response.error()`, frees the key.
+ * `Response.error()`, frees the key. An error with status 408 or 504, such as that of `timeout()`, does not: the handler may
+ * still be running, and a duplicate gets 409.
  *
  * If a request passes several of these middlewares with one scope, only the first acts: otherwise each would wait for the other.
  *
@@ -81,6 +84,9 @@ export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>)
       await settle(attempt.release())
       throw error
     }
+    // A middleware such as `timeout()`, before or after this one, has given up on the handler, which may still run. The key stays
+    // claimed, so that a duplicate is told that the request may have been carried out.
+    if (GAVE_UP.test(`${(c.error as { status?: number } | undefined)?.status}`)) return
     // The status of a network error (`Response.error()`) is 0: no response with it can be made for a duplicate.
     if (c.error || c.res.status >= 500 || c.res.status === 0) {
       await settle(attempt.release())

@@ -185,8 +185,8 @@ async function correct({ limiter, key, cost, limit, decision }: Taken, final: nu
     return done ? { ...decision, remaining: Math.min(decision.limit, decision.remaining - more) } : decision
   }
   for (;;) {
-    const further = await limiter.limit(key, { cost: more, ...(limit !== undefined && { limit }) })
-    if (isAway(further)) return decision
+    const further = await limiter.limit(key, { cost: more, ...(limit !== undefined && { limit }) }).catch(nothing)
+    if (!further || isAway(further)) return decision
     const { success, remaining } = further
     // `remaining` is that of one limit. Another limit of the same limiter may have less, so `more` may be refused again.
     if (success || remaining === 0 || remaining >= more) return { ...decision, remaining }

@@ -44,7 +44,8 @@ const nameOf = (cookie: string): string => cookie.slice(0, cookie.indexOf('='))
 /**
  * Middleware that opens the request's session as `c.var.session`. It saves the session once, before the response is sent, also
  * after a handler that threw. If a request passes several of these middlewares with the same `sessions`, the first one opens and
- * saves. A response that sets the cookie gets `Cache-Control: no-store`, unless the handler has set Cache-Control.
+ * saves. If the handler calls `save()` itself, its cookie is sent too. A response that sets the cookie gets
+ * `Cache-Control: no-store`, unless the handler has set Cache-Control.
  * Throws when the store does not reply: an outage must not look like a logged-out visitor.
  */
 export function session<T extends object, E extends Env = Env>(
@@ -69,19 +70,24 @@ export function session<T extends object, E extends Env = Env>(
     c.set('session', opened)
     // Kept here, since the response to which it was to be added may be replaced by a stored one.
     let cookie: string | undefined
-    const save = async (): Promise<void> => {
-      cookie = (await opened.save(call)) ?? cookie
+    const { save } = opened
+    // A handler that saves the session itself leaves no change, and so no cookie, to the save after it.
+    opened.save = async (own) => {
+      const made = await save(own)
+      cookie = made ?? cookie
       if (cookie) names.add(nameOf(cookie))
+      return made
     }
+    const saveAll = (): Promise<unknown> => opened.save(call)
     const saveOthers = saves.get(c)
     saves.set(c, async () => {
       const others = (await saveOthers?.()) ?? []
-      await save()
+      await saveAll()
       return cookie ? [...others, cookie] : others
     })
     stateTextType(c)
     await next()
-    await save()
+    await saveAll()
     if (!cookie) return
     if (!c.res.headers.getSetCookie().includes(cookie)) c.header('set-cookie', cookie, { append: true })
     if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')

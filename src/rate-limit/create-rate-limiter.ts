@@ -2,7 +2,7 @@ import { checkFunction, checkNames, checkOperations, checkSignal, checkWhole, in
 import { keyUnder } from '../protocol/digest.ts'
 import { toMs } from '../protocol/duration.ts'
 import { checkNamespace } from '../protocol/keys.ts'
-import { NEVER, now, sleep } from '../runtime/clock.ts'
+import { elapsedMs, NEVER, now, sleep } from '../runtime/clock.ts'
 import { tell } from '../runtime/listener.ts'
 import { createStoreBreaker, isOutage } from '../store/outage.ts'
 import type { Call } from '../store/store.ts'
@@ -110,15 +110,15 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     limit: (id, own = {}) => decide('take', id, own),
     peek: (id, own = {}) => decide('peek', id, own),
     async waitFor(id, own = {}) {
-      const end = now() + toMs(own?.timeout ?? '30s', 'timeout')
+      const end = elapsedMs() + toMs(own?.timeout ?? '30s', 'timeout')
       for (;;) {
         // The `timeout` of the wait does not shorten the time that the store has: if the store took the cost too late, the
         // caller would lose it.
         const decision = await decide('take', id, own, WAIT)
-        if (decision.success || now() + decision.retryAfterMs >= end) return decision
+        if (decision.success || elapsedMs() + decision.retryAfterMs >= end) return decision
         await sleep(decision.retryAfterMs, own.signal)
         // The timer was late: the wait is over.
-        if (now() >= end) return decision
+        if (elapsedMs() >= end) return decision
       }
     },
     async reset(id) {

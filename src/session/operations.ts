@@ -190,30 +190,32 @@ const MAX_LISTED = 100
  * Adds a line (`<handle> <end in ms> <device>`) to the list of a subject's sessions. Drops the lines of sessions that have ended
  * by the store's clock, and the oldest lines above 100. Replies the number of lines.
  */
-export const listSession: Operation<readonly [handle: string, endsMs: number, device: string], number> = {
+export const listSession: Operation<readonly [handle: string, lifeMs: number, device: string], number> = {
   name: 'session.list',
   effect: 'repeat',
   lua: `
 local now_ms = math.floor(now() / 1000)
-local lines, last_ms = {}, ARGV[2] + 0
+local ends_ms = now_ms + ARGV[2]
+local lines, last_ms = {}, ends_ms
 for handle, ends, device in ((redis.call('GET', KEYS[1]) or '') .. '\\n'):gmatch('(%S+) (%d+) ([^\\n]*)\\n') do
  if handle ~= ARGV[1] and ends - now_ms > 0 then
   lines[#lines + 1] = ('%s %s %s'):format(handle, ends, device)
   last_ms = math.max(last_ms, ends + 0)
  end
 end
-lines[#lines + 1] = ('%s %.0f %s'):format(ARGV[1], ARGV[2] + 0, ARGV[3])
+lines[#lines + 1] = ('%s %.0f %s'):format(ARGV[1], ends_ms, ARGV[3])
 while #lines > ${MAX_LISTED} do table.remove(lines, 1) end
-redis.call('SET', KEYS[1], table.concat(lines, '\\n'), 'PX', math.max(1, last_ms - now_ms))
+redis.call('SET', KEYS[1], table.concat(lines, '\\n'), 'PX', last_ms - now_ms)
 return #lines`,
-  apply(current = '', [handle, endsMs, device], { nowUs }) {
+  apply(current = '', [handle, lifeMs, device], { nowUs }) {
     const nowMs = Math.floor(nowUs / 1000)
+    const endsMs = nowMs + lifeMs
     const lines = current
       .split('\n')
       .map((line) => /^(\S+) (\d+) (.*)$/.exec(line))
       .filter((line) => line !== null && line[1] !== handle && Number(line[2]) > nowMs) as RegExpExecArray[]
     const lastMs = Math.max(endsMs, ...lines.map((line) => Number(line[2])))
     const all = [...lines.map(([line]) => line), `${handle} ${endsMs} ${device}`].slice(-MAX_LISTED)
-    return { next: all.join('\n'), ttl: { ms: Math.max(1, lastMs - nowMs) }, reply: all.length }
+    return { next: all.join('\n'), ttl: { ms: lastMs - nowMs }, reply: all.length }
   },
 }

@@ -198,7 +198,7 @@ async function addToList(
   subject: string,
   handle: string,
 ): Promise<void> {
-  if (subject) await store.run(listSession, listKey(subject), [handle, now() + absoluteMs, device], call)
+  if (subject) await store.run(listSession, listKey(subject), [handle, absoluteMs, device], call)
 }
 
 /** The fields that this request has set, without those that it deletes or has changed in place. */

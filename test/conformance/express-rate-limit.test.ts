@@ -8,7 +8,7 @@ import { memoryStore } from 'hither/memory'
 import { Hono } from 'hono'
 import { rateLimiter } from 'hono-rate-limiter'
 import { Cluster, Redis } from 'ioredis'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 
 // Runs the real packages over each store.
 
@@ -187,6 +187,22 @@ describe('rateLimitStore', () => {
     for (const key of ['x'.repeat(5000), '\ud800', '\udfff']) {
       await store.increment(key)
       expect((await store.increment(key)).totalHits).toBe(2)
+    }
+  })
+  it("tells the end of a window by this machine's clock, whatever the store's says", async () => {
+    for (const skewMs of [-7_200_000, 7_200_000]) {
+      const store = memoryStore({ now: () => Date.now() + skewMs })
+      const limits = rateLimitStore(store, { prefix: prefix() })
+      const before = Date.now()
+      for (const hit of [await limits.increment('k'), await limits.increment('k'), await limits.get('k')]) {
+        const end = hit?.resetTime.getTime() as number
+        expect(end >= before && end <= Date.now() + 60_000).toBe(true)
+      }
+      // The package takes no hit back once it holds that the window has ended.
+      const space = prefix()
+      const { ask } = await expressWith(store, space, { skipSuccessfulRequests: true })
+      expect((await ask()).headers.get('ratelimit')).toMatch(/t=(60|59)$/)
+      await vi.waitFor(async () => expect((await rateLimitStore(store, { prefix: space }).get('k'))?.totalHits).toBe(0))
     }
   })
   it('says whether counts stay in the process, and takes no window that is none', () => {

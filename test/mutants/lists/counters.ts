@@ -31,6 +31,7 @@ export const mutants: readonly Mutant[] = [
   middleware('a request that passes two is carried out once', 'if (others.has(own)) return next()', ''),
   middleware('each scope has its own', 'JSON.stringify([owner, key])', 'key'),
   session('and saved by it', 'opened.save(call)', 'opened.save()'),
+  session('the cookie of a save() of the handler is sent', 'cookie = made ?? cookie', 'cookie = made'),
   session(
     'no option of the middleware is dropped',
     'for (const name of Object.keys(others)) {',
@@ -114,6 +115,7 @@ export const mutants: readonly Mutant[] = [
   middleware('a body is known that was read before', '(request.bodyUsed ?', '(!request ?'),
   middleware('a body that is gone is told', '.catch(bodyIsGone)', ''),
   middleware('a form is the same with another boundary', '? withoutBoundary(body) : body', '? body : body'),
+  middleware('a handler that was given up on keeps the key', '^(408|504)$', '^x$'),
   middleware('a 5xx frees the key', ' || c.res.status >= 500', ''),
   middleware('a key has a form', "?? (BARE.test(text) ? text : '')", '?? text'),
   middleware('a key has a length', ' && key.length <= MAX_KEY', ''),

@@ -301,11 +301,7 @@ export const mutants: readonly Mutant[] = [
   personal('a page that changes its session is not stored', 'if (saved) limits.push(() => false)', ''),
   personal('nor when it is refreshed', 'if (isPersonal && response.status >= 200) forbidStoring(response.headers)', ''),
   personal('its cookie is not stored with a 304', ', ...takeCookies(response)]', ']'),
-  cookie(
-    'a cookie is sent with another response too',
-    '(await opened.save(call)) ?? cookie',
-    'await opened.save(call)',
-  ),
+  cookie('a cookie is sent with another response too', 'cookie = made ?? cookie', 'cookie = made'),
   cookie('a session that cannot be saved stops no purge', '.catch(fail)', ''),
   cookie('a session of a mounted application counts', 'isFailed || hasOne ||', 'isFailed ||'),
   personal('a personal page gets no lifetime', 'isAdded(field) && !isPersonal', 'isAdded(field)'),

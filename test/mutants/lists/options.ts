@@ -66,6 +66,9 @@ export const mutants: readonly Mutant[] = [
     'false',
   ),
   limits('so is that of one of several limits', 'of [options, ...given] as', 'of [options] as'),
+  limits('a correction that fails changes no response', '.catch(nothing)\n    if (!further', '\n    if (!further', [
+    'hono/rate-limit.test.ts',
+  ]),
   limits('a cost is a number', 'if (!isCost) throw', 'if (!cost && !isCost) throw'),
   limits('a name of a limit is text', "typeof name !== 'string' || ", ''),
   argument('a function is one', "if (typeof (given ?? invalid) !== 'function')", 'if (!name)'),

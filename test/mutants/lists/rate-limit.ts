@@ -15,6 +15,7 @@ export const mutants: readonly Mutant[] = [
     'taking && remembers && refusals',
     'taking && refusals',
   ),
+  limiter('a wait ends by a clock that is never set', 'const end = elapsedMs()', 'const end = now()'),
   meter(
     'state longer than these limits can have is none',
     'text.length > NUMBER_LENGTH + 1 + limits * (meter.size * NUMBER_LENGTH + 1)',

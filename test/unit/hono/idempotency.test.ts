@@ -103,6 +103,44 @@ describe('the middleware idempotency', () => {
     expect(await told(again)).toEqual([201, '{"run":1,"got":"x"}', 'true'])
     expect(runs.count).toBe(1)
   })
+  it.each([
+    ['in front', 504],
+    ['in front', 408],
+    ['behind', 504],
+    ['behind', 408],
+  ] as const)('keeps the key of a handler that a timeout() %s gives up on: %i', async (place, status) => {
+    let runs = 0
+    let giveUp = (): void => {}
+    let finish = (): void => {}
+    let inner: Promise<unknown> | undefined
+    const timeout: MiddlewareHandler = async (_c, next) => {
+      const late = new Promise<void>((_, reject) => {
+        giveUp = () => reject(new HTTPException(status))
+      })
+      inner ??= next()
+      await Promise.race([inner, late])
+    }
+    const guard = idempotency({
+      idempotency: createIdempotency({ store: memoryStore(), wait: 0 }),
+      scope: () => 'guest',
+    })
+    const app = new Hono()
+      .use(...(place === 'in front' ? [timeout, guard] : [guard, timeout]))
+      .post('/pay', async (c) => {
+        const finished = new Promise<void>((resolve) => {
+          finish = resolve
+        })
+        if (runs++ === 0) giveUp()
+        await finished
+        return c.text('paid', 201)
+      })
+    const send = () => app.request('/pay', { method: 'POST', headers: { 'Idempotency-Key': '"k"' }, body: 'x' })
+    expect((await send()).status).toBe(status)
+    finish()
+    await inner
+    inner = undefined
+    expect([(await send()).status, runs]).toEqual([409, 1])
+  })
   it('acts once for a scope where a request passes it several times', async () => {
     const store = memoryStore()
     let runs = 0

@@ -317,6 +317,16 @@ describe('rateLimit', () => {
     const response = await app.request('/')
     expect([response.status, response.headers.get('RateLimit')?.slice(0, 13)]).toEqual([200, '"default";r=4'])
   })
+  it('keeps the response when the store was closed while the handler ran', async () => {
+    const store = memoryStore()
+    const limiter = createRateLimiter({ store, algorithm: fixedWindow({ limit: 5, window: '1m' }), outage: 'open' })
+    const app = new Hono().use(rateLimit({ limiter, key: () => 'k', finalCost: () => 3 })).get('/', async (c) => {
+      await store.close()
+      return c.text('ok')
+    })
+    const response = await app.request('/')
+    expect([response.status, response.headers.get('RateLimit')?.slice(0, 13)]).toEqual([200, '"default";r=4'])
+  })
   it('decides on requests of one moment one after the other', async () => {
     const app = appWith({ limiter: limiterOf(10) })
     const all = await Promise.all(Array.from({ length: 50 }, () => app.request('/', ...from('192.0.2.1'))))

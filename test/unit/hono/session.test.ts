@@ -129,6 +129,35 @@ describe('session of hither/hono', () => {
     const next = await app.request('https://a.example/', { headers: { cookie: cookieOf(failed) } })
     expect(await next.json()).toEqual({ user: 9 })
   })
+  it('sends the cookie of a save() of the handler, once', async () => {
+    const app = application()
+      .post('/save', async (c) => {
+        await c.var.session.rotate()
+        c.var.session.set('user', (c.var.session.get('user') ?? 0) + 1)
+        await c.var.session.save()
+        return c.redirect('/')
+      })
+      .post('/own', async (c) => {
+        c.var.session.set('user', 5)
+        c.header('set-cookie', await c.var.session.save())
+        return c.text('x')
+      })
+      .post('/destroy', async (c) => {
+        c.var.session.set('user', 6)
+        await c.var.session.save()
+        await c.var.session.destroy()
+        return c.text('x')
+      })
+    const post = (path: string, cookie = '') =>
+      app.request(`https://a.example${path}`, { method: 'POST', headers: { cookie } })
+    const first = await post('/save')
+    expect([first.status, first.headers.get('cache-control')]).toEqual([302, 'no-store'])
+    const second = await post('/save', cookieOf(first))
+    const read = await app.request('https://a.example/', { headers: { cookie: cookieOf(second) } })
+    expect(await read.json()).toEqual({ user: 2 })
+    expect((await post('/own')).headers.getSetCookie()).toHaveLength(1)
+    expect((await post('/destroy')).headers.getSetCookie()).toEqual([expect.stringContaining('Max-Age=0')])
+  })
   it('takes an outage for no logged-out visitor', async () => {
     const store = brokenStore(undefined, { store: memoryStore() })
     const app = application(createSessions<Data>({ store, secrets }))

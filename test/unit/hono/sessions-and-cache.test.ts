@@ -19,7 +19,10 @@ afterEach(() => {
 const wait = (ms: number): void => void vi.setSystemTime(Date.now() + ms)
 
 /** An application in which `/page` is answered by `handler`, with the session in front of a cache of the profile `full`, or behind it. */
-function createApp(order: 'in front' | 'behind', handler: (c: Context<{ Variables: Variables }>) => Response) {
+function createApp(
+  order: 'in front' | 'behind',
+  handler: (c: Context<{ Variables: Variables }>) => Response | Promise<Response>,
+) {
   const store = memoryStore()
   const sessions = createSessions<Data>({ store, secrets: [new Uint8Array(32).fill(7)] })
   const app = new Hono<{ Variables: Variables }>()
@@ -48,6 +51,21 @@ describe.each(['in front', 'behind'] as const)('a page that changes the session,
     const { ask } = createApp(order, (c) => {
       c.var.session.set('user', `${++visitors}`)
       return c.text(`${visitors}`, 200, fields as Record<string, string>)
+    })
+    const seen = [await ask(), await ask()]
+    expect(seen.map(({ body, isHit }) => [body, isHit])).toEqual([
+      ['1', false],
+      ['2', false],
+    ])
+    expect(new Set(seen.map(({ cookie }) => cookie)).size).toBe(2)
+  })
+
+  it('is not stored where its handler saves the session itself', async () => {
+    let visitors = 0
+    const { ask } = createApp(order, async (c) => {
+      c.var.session.set('user', `${++visitors}`)
+      await c.var.session.save()
+      return c.text(`${visitors}`, 200, { 'cache-control': 'max-age=60' })
     })
     const seen = [await ask(), await ask()]
     expect(seen.map(({ body, isHit }) => [body, isHit])).toEqual([

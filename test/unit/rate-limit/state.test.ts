@@ -12,7 +12,7 @@ import {
 } from 'hither/rate-limit'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 
-// Texts under the key of a limiter that something else has written, and the clock of its store.
+// Texts under the key of a limiter that something else has written, the clock of its store, and that of the machine.
 
 const NOW_MS = 1_795_000_000_000
 const NOW_US = NOW_MS * 1000
@@ -109,4 +109,21 @@ it.each([
   expect([await decide(), await decide(), await decide()]).toEqual([true, false, false])
   atMs += 60_001
   expect([await decide(), await decide()]).toEqual([true, false])
+})
+
+it('waitFor ends at its end though the clock of the machine is set back', async () => {
+  let atMs = NOW_MS
+  vi.spyOn(Date, 'now').mockImplementation(() => atMs)
+  const store = memoryStore()
+  let asked = 0
+  const run: AtomicStore['run'] = async (operation, key, args, call) => {
+    if (++asked > 100) throw new Error('still waiting')
+    atMs -= 3_600_000
+    await store.delete([key])
+    await store.run(operation, key, args, call)
+    return await store.run(operation, key, args, call)
+  }
+  const algorithm = slidingLog({ limit: 1, window: 20 })
+  const limiter = createRateLimiter({ store: { ...store, run }, algorithm, outage: 'closed' })
+  expect(await limiter.waitFor('a', { timeout: 100 })).toMatchObject({ success: false, reason: 'limited' })
 })

@@ -87,6 +87,18 @@ describe('createSessions', () => {
     clock.advance(10 * 60_000)
     expect((await sessions.open(request(rotated))).isNew).toBe(true)
   })
+  it('lists the sessions of a process whose clock is hours behind the store', async () => {
+    const clock = manualClock(Date.now() + 7_200_000)
+    const sessions = createSessions<{ n?: number }>({ store: memoryStore({ now: clock.now }), secrets, absolute: '1h' })
+    for (const n of [1, 2]) {
+      const session = await sessions.open(request())
+      session.set('n', n)
+      session.bind('user:7')
+      await session.save()
+      clock.advance(1000)
+    }
+    expect(await sessions.list('user:7')).toHaveLength(2)
+  })
   it('stores nothing for a session that is rotated without a word in it, and has no old id', async () => {
     const store = memoryStore()
     const written: string[] = []
