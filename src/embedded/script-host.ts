@@ -13,6 +13,7 @@ import {
   MapReply,
   NULL_ARRAY,
   type Reply,
+  replyOf,
   SetReply,
   Simple,
   Verbatim,
@@ -138,8 +139,7 @@ export class ScriptHost {
       try {
         outcome = again()
       } catch (error) {
-        if (!(error instanceof ReplyError)) throw error
-        outcome = error
+        outcome = replyOf(error)
       }
       this.#engine.waiters.serve()
       if (outcome !== LATER) client.deliver(outcome)
