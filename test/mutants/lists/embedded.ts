@@ -61,6 +61,9 @@ const replying = of('src/embedded/connection.ts', BOUNDS)
 const embeddedTransport = of('src/embedded/transport.ts', ['embedded/closing.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  host('a script replies with its first value', ' + FIRST[0] + code + FIRST[1]', ' + code'),
+  guard('a format takes numbers of 64 bits', ' + WIDE, after]', ', after]'),
+  guard('the method of a literal is the function', 'code.replace(LITERAL_FORMAT', "code.replace('()'"),
   sizes('a string that is too long is an error reply', 'error instanceof RangeError', 'false'),
   replying('a reply that is too long is an error', 'return encode(replyOf(error), resp)', 'throw error'),
   embeddedTransport(
