@@ -93,7 +93,7 @@ const entries: readonly Entry[] = [
     takes: { 'adapters/cloudflare/index.ts': 'redisObjectStore' },
     onTop: true,
   },
-  { name: 'hither/embedded alone', takes: { 'src/embedded/index.ts': '*' }, budget: 86_840 },
+  { name: 'hither/embedded alone', takes: { 'src/embedded/index.ts': '*' }, budget: 87_680 },
   {
     name: 'hither/node-redis on top of core',
     takes: { 'adapters/node-redis/index.ts': '*' },

@@ -21,6 +21,11 @@ export interface RespServer {
 /** Most requests that wait for an earlier one of their connection, and most bytes of replies that a client has not read. */
 const MAX_PENDING = 1000
 const MAX_UNREAD = 256 * 1024 * 1024
+/**
+ * Bytes of replies that a client has not read, beyond which no more of its requests are read. A client that writes a whole
+ * pipeline before it reads would otherwise wait for this side, and this side for the client.
+ */
+const MAX_WAITING = MAX_UNREAD / 2
 /** How long a client that was refused has to close its connection, in milliseconds. */
 const REFUSED_MS = 1000
 
@@ -73,10 +78,11 @@ function serveSocket(engine: Engine, socket: Socket): () => void {
   })
   socket.on('data', (chunk) => {
     connection.feed(chunk)
-    if (connection.pending > MAX_PENDING || socket.writableNeedDrain) {
+    const isFull = (): boolean => connection.pending > MAX_PENDING || socket.writableLength > MAX_WAITING
+    if (isFull()) {
       socket.pause()
       const resume = (): void => {
-        if (connection.pending > MAX_PENDING || socket.writableNeedDrain) return void setTimeout(resume, 5)
+        if (isFull()) return void setTimeout(resume, 5)
         socket.resume()
       }
       setTimeout(resume, 1)

@@ -1,5 +1,5 @@
 import type { Client, Engine } from './contracts.ts'
-import { encode } from './reply.ts'
+import { encode, type Reply, replyOf } from './reply.ts'
 import { createRequestReader, ProtocolError } from './request-reader.ts'
 
 /** The side of a connection that the engine writes to. */
@@ -26,6 +26,14 @@ export interface Connection {
 /** Replies are written once they have this many bytes, or when the chunk of requests is done. */
 const FLUSH = 262_144
 
+function encodeOrRefuse(reply: Reply, resp: 2 | 3): string {
+  try {
+    return encode(reply, resp)
+  } catch (error) {
+    return encode(replyOf(error), resp)
+  }
+}
+
 /** Connects a socket to an engine by RESP. Replies are sent in the order of the requests. */
 export function createConnection(engine: Engine, socket: Socket): Connection {
   let text = ''
@@ -38,11 +46,12 @@ export function createConnection(engine: Engine, socket: Socket): Connection {
     socket.write(full)
   }
   const add = (part: string): void => {
+    if (part.length > FLUSH) flush()
     text += part
     if (!feeding || text.length > FLUSH) flush()
   }
   const client = engine.connect({
-    reply: (reply) => add(encode(reply, client.resp)),
+    reply: (reply) => add(encodeOrRefuse(reply, client.resp)),
     push(message) {
       const isMonitor = client.monitors && message.items.length === 1
       add(isMonitor ? `+${message.items[0]}\r\n` : encode(message, client.resp))

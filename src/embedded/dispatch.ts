@@ -1,6 +1,6 @@
 import { ReplyError } from '../store/transport.ts'
 import { type Client, type Command, type Engine, type Outcome, SENT } from './contracts.ts'
-import { fail, QUEUED, quoting } from './reply.ts'
+import { fail, QUEUED, quoting, replyOf } from './reply.ts'
 import { keyPositions } from './table.ts'
 import { mayRun } from './users.ts'
 
@@ -81,8 +81,8 @@ export function execute(engine: Engine, client: Client, args: readonly string[])
     }
     isAllowed = true
     return run(engine, client, command, args)
-  } catch (error) {
-    if (!(error instanceof ReplyError)) throw error
+  } catch (caught) {
+    const error = replyOf(caught)
     // A web page may make a browser send an HTTP request here. Close the connection, so that none of its lines runs.
     if (!command && client.outlet.close && /^(post|host:)$/i.test(args[0] as string)) {
       client.outlet.close()
@@ -155,8 +155,7 @@ export function rerun(engine: Engine, client: Client, command: Command, args: re
   try {
     return (command.run as NonNullable<Command['run']>)(client, args)
   } catch (error) {
-    if (error instanceof ReplyError) return error
-    throw error
+    return replyOf(error)
   } finally {
     engine.current = undefined
     client.retrying = false

@@ -83,7 +83,7 @@ const CLOSING = [
   'local keys,args={},{}',
   'for i=1,#__k do keys[i]=__k[i] end',
   'for i=2,#__a do args[i-1]=__a[i] end',
-  'return __f[__a[1]](keys,args)',
+  'return (__f[__a[1]](keys,args))',
 ].join(' ')
 
 export function libraryText(body: string): string {

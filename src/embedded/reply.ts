@@ -91,6 +91,15 @@ export function fail(message: string): never {
   throw new ReplyError(message)
 }
 
+/** The error reply of what a command threw. Throws what is neither one nor of a size. */
+export function replyOf(error: unknown): ReplyError {
+  if (error instanceof ReplyError) return error
+  // A string here has at most 2^29 - 24 bytes, where a Redis has 2^29.
+  if (error instanceof RangeError)
+    return new ReplyError('ERR the value or the reply is larger than this process can hold')
+  throw error
+}
+
 /** Integers up to this size are written with all their digits. */
 const MOST_EXACT = 2 ** 62
 

@@ -62,6 +62,42 @@ const NUMBERS: string = [
   'end)(redis) ',
 ].join(' ')
 
+/**
+ * Put before a script that formats numbers or reads them by a base. The runtime does both with 32 bits, where a Redis has 64: a
+ * time in milliseconds became 2147483647. An error in a format names the line of the script.
+ */
+const WIDE: string = [
+  'local string,tonumber=(function(real,tonumber)',
+  'local format,gsub,match,rep,select,unpack,type,tostring,throw,try=real.format,real.gsub,real.match,real.rep,select,unpack,type,tostring,error,pcall',
+  'local whole=function(x) return x<0 and math.ceil(x) or math.floor(x) end',
+  'local function out(ok,s) if ok then return s end throw((gsub(s,"\'%?\'","\'format\'")),3) end',
+  'local function wide(f,...)',
+  "if type(f)~='string' then return out(try(format,f,...)) end",
+  "local n,v,i=select('#',...),{...},0",
+  "f=gsub(f,'%%([-+ #0]*)(%d*)[%.%d]*(.)',function(flags,width,kind)",
+  "if kind=='%' then return end i=i+1",
+  "local x=match(kind,'[diuxX]') and tonumber(v[i])",
+  "if not x or x>-1 and x<2^31 or x<0 and x>-2^31 and match(kind,'[di]') then return end",
+  "if match(kind,'[di]') then v[i]=x>=-2^63 and x<2^63 and whole(x) or -2^63",
+  "elseif kind=='u' then v[i]=whole(x<0 and x+2^64 or x)",
+  "else local text=gsub(format('%'..kind..'%08'..kind,math.floor(whole(x)/2^32)%2^32,whole(x)%2^32),'^0+','')",
+  "v[i]=match(flags,'0') and rep('0',(tonumber(width) or 0)-#text)..text or text return '%'..gsub(flags,'0','')..width..'s' end",
+  "return '%'..flags..width..'.0f' end)",
+  'return out(try(format,f,unpack(v,1,n))) end',
+  'local function number(...)',
+  'local value,n=tonumber(...),0',
+  "if select('#',...)<2 or value~=2^32-1 then return value end",
+  'local text,base=...',
+  "gsub(gsub(match(tostring(text),'%w+'),'^0[xX]',''),'.',function(c) n=n*base+tonumber(c,base) end)",
+  'return n<2^64 and n or 2^64 end',
+  'local own={} for k,v in pairs(real) do own[k]=v end own.format=wide',
+  "return setmetatable(own,{__newindex=function() throw('Attempt to modify a readonly table',2) end}),number",
+  'end)(string,tonumber) ',
+].join(' ')
+
+/** `("%d"):format(` is the method of a string, which no script can replace. */
+const LITERAL_FORMAT = /\(("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')\)[ \t]*:[ \t]*format[ \t]*\((?!\s*\))/g
+
 const STRINGS = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g
 /** Code that makes numbers: arithmetic, a conversion, a long literal. */
 const COUNTS = /[-+*/%^]|\b(tonumber|math|cjson|cmsgpack|struct|bit)\b|\d[eE]|\d[\d.]{14}|0[xX]/
@@ -84,6 +120,14 @@ const RETURNS =
  * error could name its line: `nil or` before the call prevents that, and changes neither its value nor any line.
  */
 export function withNumbers(code: string): readonly [before: string, code: string] {
+  if (/\bformat\b|\btonumber\b.*,/.test(code)) {
+    const [before, after] = onlyNumbers(code.replace(LITERAL_FORMAT, 'string.format($1,'))
+    return [before + WIDE, after]
+  }
+  return onlyNumbers(code)
+}
+
+function onlyNumbers(code: string): readonly [before: string, code: string] {
   if (!needsNumbers(code)) return ['', code]
   return [NUMBERS, code.replace(RETURNS, (all, _, back?: string) => (back ? `${back}nil or ` : all))]
 }

@@ -13,6 +13,7 @@ import {
   MapReply,
   NULL_ARRAY,
   type Reply,
+  replyOf,
   SetReply,
   Simple,
   Verbatim,
@@ -138,8 +139,7 @@ export class ScriptHost {
       try {
         outcome = again()
       } catch (error) {
-        if (!(error instanceof ReplyError)) throw error
-        outcome = error
+        outcome = replyOf(error)
       }
       this.#engine.waiters.serve()
       if (outcome !== LATER) client.deliver(outcome)
@@ -256,9 +256,13 @@ export class ScriptHost {
   }
 }
 
+/** Put around a script. In parentheses, because only the first value of `return a, b` is the reply. */
+const FIRST = ['return((function(...)', '\nend)(...))'] as const
+
 function textOf(body: string): string {
   const [numbers, code] = withNumbers(body)
-  return GUARD + numbers + errorsOf(body) + (body.includes('setresp') ? NIL_GUARD : '') + code
+  const nil = body.includes('setresp') ? NIL_GUARD : ''
+  return GUARD + numbers + errorsOf(body) + nil + FIRST[0] + code + FIRST[1]
 }
 
 /** The error by which a script ended, with the message and line that `ERRORS` has reported, if that was its last `error`. */

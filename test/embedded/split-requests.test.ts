@@ -48,3 +48,21 @@ it('a pipeline of thousands of commands is answered whole', async () => {
   client.disconnect()
   await dev.stop()
 }, 20_000)
+
+it('a client may write a whole pipeline before it reads a reply', async () => {
+  const dev = await startDev()
+  const socket = connect(Number(new URL(dev.redisUrl).port), '127.0.0.1')
+  const request = Buffer.from(`*2\r\n$4\r\nECHO\r\n$1000\r\n${'x'.repeat(1000)}\r\n`)
+  const COUNT = 20_000
+  // Nothing is read until all is written: a socket reads once it has a listener of `data`.
+  await new Promise((resolve) => socket.write(Buffer.concat(Array(COUNT).fill(request)), resolve))
+  let left = COUNT * '$1000\r\n\r\n'.length + COUNT * 1000
+  await new Promise<void>((resolve) => {
+    socket.on('data', ({ length }) => {
+      left -= length
+      if (left === 0) resolve()
+    })
+  })
+  socket.destroy()
+  await dev.stop()
+}, 20_000)

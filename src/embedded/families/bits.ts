@@ -89,7 +89,7 @@ function combine(client: Client, args: readonly string[]): Reply {
   if (!/^(AND|OR|XOR|NOT)$/.test(operation)) fail(SYNTAX)
   if (operation === 'NOT' && sources.length !== 1) fail('ERR BITOP NOT must be called with a single source key.')
   const values = sources.map((key) => client.string(key) ?? '')
-  const length = Math.max(...values.map((value) => value.length))
+  const length = values.reduce((most, value) => Math.max(most, value.length), 0)
   const result = new Uint8Array(length)
   const parts = values.map(toBytes)
   for (let i = 0; i < length; i++) {

@@ -173,7 +173,7 @@ function history(client: Client, { stream, consumer }: GroupReader, from: Stream
   for (const [id, pending] of consumer.pending.range(from, MAX_ID)) {
     if (entries.length >= count) break
     const fields = stream.get(id)
-    entries.push(fields ? entry(id, fields) : [(entry(id, []) as Reply[])[0] as Reply, null])
+    entries.push(fields ? entry(id, fields) : [(entry(id, []) as Reply[])[0] as Reply, NULL_ARRAY])
     if (fields) {
       pending.deliveredMs = client.now
       pending.count++

@@ -31,7 +31,7 @@ function readOptions(args: readonly string[], from: number, isGet: boolean): Set
   const options: SetOptions = {}
   for (let i = from; i < args.length; i++) {
     const word = (args[i] as string).toUpperCase()
-    const free = !options.unit && !options.keep && !options.persist
+    const free = (!options.unit || options.unit === word) && !options.keep && !options.persist
     if (!isGet && word === 'NX' && !options.xx) options.nx = true
     else if (!isGet && word === 'XX' && !options.nx) options.xx = true
     else if (!isGet && word === 'GET') options.get = true

@@ -1,7 +1,6 @@
-import { ReplyError } from '../../store/transport.ts'
 import { type Client, type Family, LATER, type Outcome } from '../contracts.ts'
 import { run } from '../dispatch.ts'
-import { fail, NULL_ARRAY, OK, type Reply } from '../reply.ts'
+import { fail, NULL_ARRAY, OK, type Reply, replyOf } from '../reply.ts'
 
 function end(client: Client): void {
   client.queue = undefined
@@ -35,11 +34,9 @@ function exec(client: Client): Outcome {
       try {
         client.collected = []
         const outcome = run(engine, client, command, args)
-        if (client.collected.length > 0) replies.push(...client.collected)
-        else replies.push(outcome as Reply)
+        for (const reply of client.collected.length > 0 ? client.collected : [outcome as Reply]) replies.push(reply)
       } catch (error) {
-        if (!(error instanceof ReplyError)) throw error
-        replies.push(error)
+        replies.push(replyOf(error))
       }
     }
   } finally {

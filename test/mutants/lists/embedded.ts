@@ -56,9 +56,16 @@ const access = of('src/embedded/users.ts', SEVERAL)
 const subscribing = of('src/embedded/families/pubsub.ts', SEVERAL)
 const setting = of('src/embedded/families/bits.ts', SEVERAL)
 
+const sizes = of('src/embedded/reply.ts', BOUNDS)
+const replying = of('src/embedded/connection.ts', BOUNDS)
 const embeddedTransport = of('src/embedded/transport.ts', ['embedded/closing.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  host('a script replies with its first value', ' + FIRST[0] + code + FIRST[1]', ' + code'),
+  guard('a format takes numbers of 64 bits', ' + WIDE, after]', ', after]'),
+  guard('the method of a literal is the function', 'code.replace(LITERAL_FORMAT', "code.replace('()'"),
+  sizes('a string that is too long is an error reply', 'error instanceof RangeError', 'false'),
+  replying('a reply that is too long is an error', 'return encode(replyOf(error), resp)', 'throw error'),
   embeddedTransport(
     'a store that is closed ends the calls that wait',
     '      for (const end of waits) end(storeClosed(true))\n',

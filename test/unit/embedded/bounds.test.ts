@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { checkDevOptions } from '../../../adapters/node/dev-options.ts'
 import { checkSnapshot, loadSnapshot, saveSnapshot } from '../../../adapters/node/snapshot.ts'
-import { createConnection, Engine, type EngineOptions } from '../../../src/embedded/index.ts'
+import { createConnection, createTransport, Engine, type EngineOptions } from '../../../src/embedded/index.ts'
 import type { LuaHost, LuaRuntime, LuaValue } from '../../../src/embedded/script-host.ts'
 
 let nowMs = 1_795_000_000_000
@@ -33,6 +33,43 @@ function open(options: EngineOptions = {}) {
   return { engine, ask: connect(), connect }
 }
 const x = (count: number): string => 'x'.repeat(count)
+
+const frame = (words: readonly string[]): string =>
+  `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`
+
+describe('the longest string of this process', () => {
+  it.each(['SETBIT k 4294967295 1', 'SETRANGE k 536870911 x'])('is an error where it is exceeded: %s', (line) => {
+    const { ask } = open()
+    expect(ask(line)).toMatch(/^-ERR the value or the reply is larger/)
+    expect(ask('EXISTS k')).toBe(':0\r\n')
+    ask('MULTI')
+    ask(line)
+    ask('SET other 1')
+    expect(ask('EXEC')).toMatch(/^\*2\r\n-ERR the value or the reply is larger[^\r]*\r\n\+OK\r\n$/)
+  })
+  it('is an error in place of a longer reply, and later replies follow', () => {
+    const { ask } = open()
+    ask('SETRANGE k 209715199 x')
+    expect(ask('MGET k k k')).toMatch(/^-ERR the value or the reply is larger/)
+    expect(ask('STRLEN k')).toBe(':209715200\r\n')
+  })
+  it('does not mix up the replies of a transport', async () => {
+    const transport = createTransport(open().engine)
+    const send = (...args: string[]) => transport.send({ args, effect: 'once' })
+    const [refused, echoed] = await Promise.all([send('SETBIT', 'k', '4294967295', '1'), send('ECHO', 'second')])
+    expect(refused).toMatchObject({ message: expect.stringContaining('larger than') })
+    expect(echoed).toBe('second')
+  })
+})
+
+it('takes more words than a function may have arguments', () => {
+  const { ask } = open()
+  const names = Array.from({ length: 130_000 }, (_, i) => `${i}`)
+  expect(ask(frame(['BITOP', 'AND', 'result', ...names]))).toBe(':0\r\n')
+  ask('MULTI')
+  ask(frame(['SUBSCRIBE', ...names]))
+  expect(ask('EXEC').slice(0, 9)).toBe('*130000\r\n')
+}, 20_000)
 
 describe('a bound of bytes', () => {
   it('counts what a key takes now, not what it took before', () => {

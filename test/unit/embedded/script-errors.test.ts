@@ -40,6 +40,49 @@ it.each(ENDS)('%j ends as on a Redis 8', async (script, error) => {
   await store.close()
 })
 
+/** Scripts, and what a Redis 8 replies. */
+const REPLIES: readonly (readonly [script: string, reply: unknown])[] = [
+  ['return string.gsub("hello", "l", "L")', 'heLLo'],
+  ['return unpack({1, 2})', 1],
+  ['return pcall(redis.call, "nosuch")', null],
+  ['return nil, 1 -- the last line', null],
+  ['return string.format("%d", 1700000000123)', '1700000000123'],
+  ['return ("%d"):format(1700000000123)', '1700000000123'],
+  [
+    'local f = string.format return f("%d %i %u %s %%", -1700000000123.9, 2^33, 2^33, "x")',
+    '-1700000000123 8589934592 8589934592 x %',
+  ],
+  [
+    'return string.format("%015d|%-15d|%+d", 1700000000123, 1700000000123, 1700000000123)',
+    '001700000000123|1700000000123  |+1700000000123',
+  ],
+  ['return string.format("%d %5d|%-5d|%05d", 3.99, -3.99, 3, 4)', '3    -3|3    |00004'],
+  ['return string.format("%d %d", 1/0, -2^63)', '-9223372036854775808 -9223372036854775808'],
+  [
+    'return string.format("%016x|%-14x|%X|%x", 2^40, 2^36 + 10, 255.5, -1)',
+    '0000010000000000|100000000a    |FF|ffffffffffffffff',
+  ],
+  ['return string.format("%d", "1700000000123")', '1700000000123'],
+  ['return tostring(tonumber("ffffffffff", 16))', '1099511627775'],
+  ['return tostring(tonumber("0xffffffffff", 16))', '1099511627775'],
+  ['return {tonumber("ffffffff", 16), tonumber("z", 36), tonumber("12")}', [4294967295, 35, 12]],
+]
+
+it.each(REPLIES)('%j replies as on a Redis 8', async (script, reply) => {
+  const store = embeddedStore({ lua })
+  expect(await store.transport.send({ args: ['EVAL', script, 0], effect: 'once' })).toEqual(reply)
+  await store.close()
+})
+
+it('a function of a library replies with its first value, and formats numbers of 64 bits', async () => {
+  const store = embeddedStore({ lua })
+  const send = (...args: (string | number)[]) => store.transport.send({ args, effect: 'once' })
+  const code = "return string.format('%d', 1700000000123), 2"
+  await send('FUNCTION', 'LOAD', `#!lua name=lib\nredis.register_function('f', function() ${code} end)`)
+  expect(await send('FCALL', 'f', 0)).toBe('1700000000123')
+  await store.close()
+})
+
 it('a handler of xpcall is given the table, and a function of a library ends as a script does', async () => {
   const store = embeddedStore({ lua })
   const send = (...args: (string | number)[]) => store.transport.send({ args, effect: 'once' })
