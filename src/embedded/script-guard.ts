@@ -95,6 +95,11 @@ const WIDE: string = [
   'end)(string,tonumber) ',
 ].join(' ')
 
+/** A directive of `string.format` for a whole number, or a format that is no literal. */
+const WHOLE = /%[-+ #0]*\d*[.\d]*[diuxX]|\bformat\s*\(\s*[^'"\s]/
+/** `tonumber` of two arguments, which may be calls of calls. */
+const BASE = /\btonumber\s*\([^()]*(?:\((?:[^()]|\([^()]*\))*\)[^()]*)*,/
+
 /** `("%d"):format(` is the method of a string, which no script can replace. */
 const LITERAL_FORMAT = /\(("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')\)[ \t]*:[ \t]*format[ \t]*\((?!\s*\))/g
 
@@ -120,7 +125,7 @@ const RETURNS =
  * error could name its line: `nil or` before the call prevents that, and changes neither its value nor any line.
  */
 export function withNumbers(code: string): readonly [before: string, code: string] {
-  if (/\bformat\b|\btonumber\b.*,/.test(code)) {
+  if ((/\bformat\b/.test(code) && WHOLE.test(code)) || BASE.test(code)) {
     const [before, after] = onlyNumbers(code.replace(LITERAL_FORMAT, 'string.format($1,'))
     return [before + WIDE, after]
   }
