@@ -142,7 +142,9 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
       }
     },
     get: async (key, call) => orFrom(await main.get(key, call), () => from.get(key, call)),
-    async getMany(keys, call) {
+    async getMany(given, call) {
+      // A copy, here and below: the caller may change its array before the other store is asked.
+      const keys = [...given]
       const values = await main.getMany(keys, call)
       const missing = isStrict ? keys.filter((_, i) => values[i] === undefined) : []
       if (missing.length === 0) return values
@@ -151,7 +153,10 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
       return values.map((value) => (value === undefined ? rest[at++] : value))
     },
     set: (key, value, ttlMs, call) => written([key], main.set(key, value, ttlMs, call)),
-    delete: (keys, call) => written(keys, isStrict ? deleteInBoth(keys, call) : main.delete(keys, call)),
+    async delete(given, call) {
+      const keys = [...given]
+      return written(keys, isStrict ? deleteInBoth(keys, call) : main.delete(keys, call))
+    },
     async run<A extends readonly Arg[], R extends Reply>(
       operation: Operation<A, R>,
       key: string,
