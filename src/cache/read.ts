@@ -69,15 +69,17 @@ export async function getMany<T>(
 ): Promise<Map<string, Frozen<T>>> {
   const limit = limitOf(view, options, READ)
   storedKeys(view, keys)
+  // A copy: the caller may change its array while the values are read.
+  const names = [...keys]
   const { tags } = ownOf(options)
   const all = await Promise.all(
-    keys.map((key) => {
+    names.map((key) => {
       const near = nearEntry(view, key)
       return isFresh(near) ? near : readForCaller(view, key, limit, { tags })
     }),
   )
   const values = new Map<string, Frozen<T>>()
-  for (const [i, key] of keys.entries()) {
+  for (const [i, key] of names.entries()) {
     const found = all[i] as NearEntry | Reading
     const near = Object.hasOwn(found, 'value') ? (found as NearEntry) : undefined
     if (near) countHit(view, 'hit', key)

@@ -94,9 +94,9 @@ export function channel<T = unknown>(space: ChannelSpace, name: string, options:
   }
   return {
     async publish(value, call) {
-      // Only checks the value. The schema's output is made once, by the subscriber.
-      await conform(value)
-      const text = await encodeMember(value, full, codec)
+      // Encoded before anything is awaited, since the caller may change the value meanwhile. The schema only checks the value: its
+      // output is made once, by the subscriber.
+      const [text] = await Promise.all([encodeMember(value, full, codec), conform(value)])
       checkValue(text, store.traits)
       return publish(full, text, call)
     },

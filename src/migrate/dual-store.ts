@@ -112,33 +112,7 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
       throw error
     }
   }
-  /**
-   * Copies a key that only `from` has to `to`, before an operation on it. The race: another caller deletes the key in both stores
-   * between the read and the write here, and the write would bring it back. So `from` is read again, and the copy is deleted if
-   * it should not be there. Resolves to whether `to` has the key.
-   */
-  const pull = async (key: string, call?: Call): Promise<boolean> => {
-    if ((await main.get(key, call)) !== undefined) return true
-    const copy = await readCopy(from, key, maxBytes, call)
-    if (typeof copy !== 'object' || typeof copy.value !== 'string') return false
-    const lifeMs = copy.endsAt === undefined ? 0 : Math.round(copy.endsAt - elapsedMs())
-    if (lifeMs < 0 || (copy.endsAt !== undefined && lifeMs === 0)) return false
-    if ((await main.run(addEntry, key, [copy.value, lifeMs], call)) !== 1) return true
-    const again = await readCopy(from, key, maxBytes, call)
-    if (typeof again !== 'object' || again.value !== copy.value) {
-      await main.run(dropEntry, key, [copy.value], call)
-      return false
-    }
-    return true
-  }
-  /** Deletes in `from` first: until the key is gone from `to`, a read finds it there, afterwards nowhere. */
-  const deleteInBoth = async (keys: readonly string[], call?: Call): Promise<number> => {
-    const before = await from.delete(keys, call)
-    const there = await main.delete(keys, call).catch((error) => {
-      throw isHitherError(error) ? partlyRun(error) : error
-    })
-    return Math.max(before, there)
-  }
+  const pull = (key: string, call?: Call): Promise<boolean> => pullKey({ from, main, maxBytes }, key, call)
   /** Awaits the read here, because some runtimes report a promise that is rejected before it is returned. */
   const orFrom = async <T>(value: T | undefined, read: () => Promise<T | undefined>): Promise<T | undefined> =>
     value === undefined && isStrict ? await read() : value
@@ -156,7 +130,9 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
       }
     },
     get: async (key, call) => orFrom(await main.get(key, call), () => from.get(key, call)),
-    async getMany(keys, call) {
+    async getMany(given, call) {
+      // A copy, here and below: the caller may change its array before the other store is asked.
+      const keys = [...given]
       const values = await main.getMany(keys, call)
       const missing = isStrict ? keys.filter((_, i) => values[i] === undefined) : []
       if (missing.length === 0) return values
@@ -165,7 +141,10 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
       return values.map((value) => (value === undefined ? rest[at++] : value))
     },
     set: (key, value, ttlMs, call) => written([key], main.set(key, value, ttlMs, call)),
-    delete: (keys, call) => written(keys, isStrict ? deleteInBoth(keys, call) : main.delete(keys, call)),
+    async delete(given, call) {
+      const keys = [...given]
+      return written(keys, isStrict ? deleteInBoth({ from, main }, keys, call) : main.delete(keys, call))
+    },
     async run<A extends readonly Arg[], R extends Reply>(
       operation: Operation<A, R>,
       key: string,
@@ -206,4 +185,41 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
     if (main.scan) yield* main.scan(pattern, call)
     if (isStrict && from.scan) yield* from.scan(pattern, call)
   }
+}
+
+/** Deletes in `from` first: until the key is gone from the store that decides, a read finds it there, afterwards nowhere. */
+async function deleteInBoth(
+  { from, main }: { readonly from: Store; readonly main: Store },
+  keys: readonly string[],
+  call?: Call,
+): Promise<number> {
+  const before = await from.delete(keys, call)
+  const there = await main.delete(keys, call).catch((error) => {
+    throw isHitherError(error) ? partlyRun(error) : error
+  })
+  return Math.max(before, there)
+}
+
+/**
+ * Copies a key that only `from` has to `to`, before an operation on it. The race: another caller deletes the key in both stores
+ * between the read and the write here, and the write would bring it back. So `from` is read again, and the copy is deleted if
+ * it should not be there. Resolves to whether `to` has the key.
+ */
+async function pullKey(
+  { from, main, maxBytes }: { readonly from: AtomicStore; readonly main: AtomicStore; readonly maxBytes: number },
+  key: string,
+  call?: Call,
+): Promise<boolean> {
+  if ((await main.get(key, call)) !== undefined) return true
+  const copy = await readCopy(from, key, maxBytes, call)
+  if (typeof copy !== 'object' || typeof copy.value !== 'string') return false
+  const lifeMs = copy.endsAt === undefined ? 0 : Math.round(copy.endsAt - elapsedMs())
+  if (lifeMs < 0 || (copy.endsAt !== undefined && lifeMs === 0)) return false
+  if ((await main.run(addEntry, key, [copy.value, lifeMs], call)) !== 1) return true
+  const again = await readCopy(from, key, maxBytes, call)
+  if (typeof again !== 'object' || again.value !== copy.value) {
+    await main.run(dropEntry, key, [copy.value], call)
+    return false
+  }
+  return true
 }

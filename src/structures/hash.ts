@@ -67,9 +67,11 @@ export function hashAt<T>(place: Place<T>): Hash<T> {
     ...lifetime,
     get: (field, call) => read('HGET', () => [field], place.valueOrAbsent, call),
     async getMany(fields, call) {
+      // A copy: the caller may change its array before the reply comes.
+      const names = [...checkList(fields)]
       const open = (reply: Wire): Promise<Map<string, T>> =>
-        toMap(toList(reply).flatMap((text, i): [Wire, Wire][] => (text === null ? [] : [[fields[i] as string, text]])))
-      return checkList(fields).length === 0 ? new Map() : read('HMGET', fields, open, call)
+        toMap(toList(reply).flatMap((text, i): [Wire, Wire][] => (text === null ? [] : [[names[i] as string, text]])))
+      return names.length === 0 ? new Map() : read('HMGET', names, open, call)
     },
     getAll: (call) => read('HGETALL', [], (reply) => toMap(toPairs(reply)), call),
     set: (field, value, call) => write('HSET', () => [field, text(value)], isOne, call),

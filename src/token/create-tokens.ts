@@ -65,8 +65,10 @@ export function createTokens<T = unknown>(options: TokensOptions): Tokens<T> {
     async issue(data, call) {
       if (data === undefined) throw new HitherError('UNENCODABLE', 'a token has data: null where there is none')
       const token = toBase64Url(randomBytes(TOKEN_BYTES))
+      // Encoded before anything is awaited, since the caller may change its data meanwhile. A codec needs the key.
+      const plain = codec ? '' : encode(data)
       const key = prefix + (await digest(token))
-      await store.set(key, await encode(codec, data, key), ttlMs, call)
+      await store.set(key, codec ? codec.mark + (await codec.encode(data, key)) : plain, ttlMs, call)
       return token
     },
     async consume(token, call) {
@@ -81,8 +83,7 @@ export function createTokens<T = unknown>(options: TokensOptions): Tokens<T> {
   }
 }
 
-async function encode(codec: Codec | undefined, data: unknown, key: string): Promise<string> {
-  if (codec) return codec.mark + (await codec.encode(data, key))
+function encode(data: unknown): string {
   const { mark, payload } = encodeJson(data)
   return mark + payload
 }

@@ -54,7 +54,8 @@ export function define<P, T>(cache: AnyCache, given: DefineOptions<P, T>): Defin
     async getMany(list, own) {
       if (!Array.isArray(list)) throw invalid('getMany takes an array of parameters')
       if (!loadMany || typeof tags === 'function') return await Promise.all(list.map((params) => get(params, own)))
-      const byKey = new Map(list.map((params) => [keyOf(params), params]))
+      const keys = list.map(keyOf)
+      const byKey = new Map(list.map((params, i) => [keys[i] as string, params]))
       const values = await getOrSetMany(
         defined,
         [...byKey.keys()],
@@ -72,7 +73,7 @@ export function define<P, T>(cache: AnyCache, given: DefineOptions<P, T>): Defin
         },
         { ...options, ...own, ...(tags && { tags }) },
       )
-      return list.map((params) => values.get(keyOf(params)))
+      return keys.map((key) => values.get(key))
     },
     async set(params, value, own) {
       const { ttl, grace } = options

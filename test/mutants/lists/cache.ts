@@ -80,6 +80,7 @@ export const mutants: readonly Mutant[] = [
   ),
   view('the failure of a call has its key', 'ofKey = key', 'ofKey?: string'),
   view('and that of a call of a function', 'aboutKey(view as View, key)', 'view as View'),
+  read('getMany copies the array of keys', 'const names = [...keys]', 'const names = keys', ['cache/engine.test.ts']),
   read('and that of a read', 'answerOf(aboutKey(view, key), reading', 'answerOf(view, reading', inEvents),
   read('and what a load leaves behind', '{ view: aboutKey(view, key), key,', '{ view, key,', inEvents),
   many('no fake timer holds up the batch', 'soon(() => soon(runBatch))', 'queueMicrotask(() => soon(runBatch))', [

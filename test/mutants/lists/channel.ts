@@ -7,6 +7,11 @@ const ways = of('src/channel/ways.ts', UNIT)
 const events = of('src/channel/events.ts', ['channel/opening.test.ts'])
 
 export const mutants: readonly Mutant[] = [
+  channel(
+    'a message is encoded when publish is called',
+    'const [text] = await Promise.all(',
+    'await 0\n      const [text] = await Promise.all(',
+  ),
   channel('a store that is closed ends its subscriptions', 'closed && fail(closed)', 'closed'),
   channel('one that is open does not', "closed?.code === 'CLOSED' ? closed : error", 'closed'),
   channel('one that is closed before it has subscribed is the reason', 'throw await orClosed(error)', 'throw error', [
@@ -42,11 +47,11 @@ export const mutants: readonly Mutant[] = [
   inbox('a gap after a gap is none', "if (ended || items.at(-1)?.type === 'gap') return", 'if (ended) return'),
   channel('no option of a channel is dropped', "  checkNames('channel', options, ['schema'])\n", ''),
   channel('nor of its space', "  checkNames('channel', space ?? null, ['store', 'namespace', 'codec'])\n", ''),
-  channel('what is published passes the schema', '      await conform(value)\n', ''),
+  channel('what is published passes the schema', ', conform(value)])', '])'),
   channel(
     'a schema transforms once',
-    'await encodeMember(value, full, codec)',
-    'await encodeMember(await conform(value), full, codec)',
+    'encodeMember(value, full, codec), conform(value)',
+    'encodeMember(await conform(value), full, codec), 0',
   ),
   channel(
     'a message is judged where it comes in',

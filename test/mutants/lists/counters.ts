@@ -68,6 +68,7 @@ export const mutants: readonly Mutant[] = [
   argument('no option is dropped in silence', 'if (!known.includes(name)) throw', 'if (false) throw'),
   // Tokens and once
   digest('what is hashed in one tick goes on in one', '  await run.done\n', ''),
+  token("a token's data is encoded when issue is called", '(data, key)) : plain', '(data, key)) : encode(data)'),
   token(
     'only the hash of a token is stored',
     'const key = prefix + (await digest(token))',

@@ -84,6 +84,16 @@ export const mutants: readonly Mutant[] = [
   dual('what only the old store has outlives a failed write', 'remember(keys, isStrict)', 'remember(keys)'),
   dual('also after another outage', 'remember([key], pullsFirst)', 'remember([key])'),
   dual('what a failed step left is brought back', 'isStrict || !isHitherError(error)', '!isHitherError(error)'),
+  dual(
+    'a dual store reads the keys it was given',
+    'const keys = [...given]\n      const values',
+    'const keys = given\n      const values',
+  ),
+  dual(
+    'a dual store deletes the keys it was given',
+    'const keys = [...given]\n      return',
+    'const keys = given\n      return',
+  ),
   dual('a write whose caller has left is brought over', '|| !isHitherError(error) ||', '||'),
   dual('a delete that one store has done may have run', 'isHitherError(error) ? partlyRun(error) : error', 'error'),
   memory(

@@ -50,6 +50,7 @@ export const mutants: readonly Mutant[] = [
   place('a score is no NaN', '|| Number.isNaN(score)', ''),
   place('an infinite score is written as the server reads it', "score === NEVER ? '+inf' :", ''),
   place('and is read so', "reply === '-inf' ? -NEVER :", ''),
+  hash('getMany of a hash copies the array of fields', '[...checkList(fields)]', 'checkList(fields)'),
   hash('a codec of one’s own hides numbers', '      place.checkNumeric()\n', ''),
   batch(
     'the first error of a batch is that of its first call',

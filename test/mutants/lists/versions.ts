@@ -118,6 +118,9 @@ export const mutants: readonly Mutant[] = [
   tags('hints make room', 'if (tags.size > MAX_TAGS && !named.includes(tag)) tags.delete(tag)', ''),
   // Keys
   keys('a namespace is one name', '/^[\\w-]+$/.test(name)', '/^[\\w.-]+$/.test(name)'),
+  define('getMany of a kind keeps its list', 'return keys.map((key)', 'return list.map(keyOf).map((key)', [
+    'cache/define.test.ts',
+  ]),
   define('define has keys of its own', 'viewOfKind(viewOf(cache), { mark: DEFINED, name })', 'viewOf(cache)', [
     'cache/keys.test.ts',
   ]),

@@ -121,6 +121,14 @@ describe('define', () => {
     const user = cache.define({ name: 'user', load: (n: number) => `of ${n}` })
     expect(await user.getMany([1, 2])).toEqual(['of 1', 'of 2'])
   })
+  it('loads those that were in its list when it was called', async () => {
+    const loadMany = (list: readonly number[]) => list.map((n) => `of ${n}`)
+    const user = open().define({ name: 'user', load: (n: number) => `of ${n}`, loadMany })
+    const list = [1, 2]
+    const found = user.getMany(list)
+    list.pop()
+    expect(await found).toEqual(['of 1', 'of 2'])
+  })
   it('refuses what is no list of parameters', async () => {
     const kind = open().define({ name: 'n', load: (n: unknown) => n })
     for (const list of [undefined, null, 'text', { 0: 1 }])

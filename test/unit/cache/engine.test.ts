@@ -372,6 +372,14 @@ describe('the defaults of a load', () => {
 })
 
 describe('the edges of a call', () => {
+  it('getMany gives each value its own key, also where the array of keys changes meanwhile', async () => {
+    const { here } = two()
+    await here.set('a', 1)
+    const keys = ['a']
+    const found = here.getMany(keys)
+    keys[0] = 'b'
+    expect(await found).toEqual(new Map([['a', 1]]))
+  })
   it('setMany writes the last value of a key that comes twice', async () => {
     const { here } = two()
     await here.setMany([

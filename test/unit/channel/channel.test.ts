@@ -2,6 +2,7 @@ import { channel } from 'hither/channel'
 import { embeddedStore } from 'hither/embedded'
 import { memoryStore } from 'hither/memory'
 import { describe, expect, it, vi } from 'vitest'
+import { z } from 'zod'
 
 describe('channel', () => {
   it('tells a reader that is behind of a gap', async () => {
@@ -13,6 +14,20 @@ describe('channel', () => {
     expect(items).toEqual([{ type: 'gap' }, { type: 'message', value: 8 }, { type: 'message', value: 9 }])
     await slow.close()
     expect(await slow.next()).toEqual({ done: true, value: undefined })
+  })
+  it('sends what a value was when publish was called', async () => {
+    const message = { n: 1 }
+    for (const schema of [undefined, z.object({ n: z.number() })]) {
+      const news = channel<{ n: number }>({ store: memoryStore() }, 'news', schema && { schema })
+      const subscription = news.subscribe()
+      await subscription.ready
+      message.n = 1
+      const sent = news.publish(message)
+      message.n = 2
+      await sent
+      expect((await subscription.next()).value).toEqual({ type: 'message', value: { n: 1 } })
+      await subscription.close()
+    }
   })
   it('takes no name that would come back as another, or not at all', () => {
     const store = memoryStore()

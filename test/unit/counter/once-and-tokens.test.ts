@@ -66,6 +66,15 @@ describe('one-time tokens', () => {
     expect(keys[0]).not.toContain(token)
     expect([await tokens.consume(token), await tokens.consume(token)]).toEqual([1, undefined])
   })
+  it('have the data that was given, whatever the caller does to it afterwards', async () => {
+    const tokens = createTokens<{ user: number }>({ store: memoryStore(), name: 'n', ttl: '1m' })
+    const data = { user: 1 }
+    const issued = [tokens.issue(data)]
+    data.user = 2
+    issued.push(tokens.issue(data))
+    const found = issued.map(async (token) => tokens.consume(await token))
+    expect(await Promise.all(found)).toEqual([{ user: 1 }, { user: 2 }])
+  })
   it('are not issued for nothing', async () => {
     const { store, keys } = watched()
     const codec = { mark: 'X', encode: String, decode: (text: string) => text }

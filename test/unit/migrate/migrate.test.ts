@@ -510,6 +510,21 @@ describe('a dual store', () => {
     expect(meanwhile).toBe('7')
   })
 
+  it('reads and deletes the keys that it was given, also where the array of keys changes meanwhile', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    const dual = dualStore(from, to, { reads: 'to' })
+    await Promise.all([from.set('a', '1'), from.set('b', '2')])
+    const changed = <R>(call: (keys: readonly string[]) => Promise<R>): Promise<R> => {
+      const keys = ['a', 'none']
+      const result = call(keys)
+      keys[0] = 'b'
+      return result
+    }
+    expect(await changed(dual.getMany)).toEqual(['1', undefined])
+    await dual.set('a', '1')
+    expect([await changed(dual.delete), await dual.get('a'), await dual.get('b')]).toEqual([1, undefined, '2'])
+  })
+
   it('remembers a write whose caller has left', async () => {
     const [from, to] = [memoryStore(), memoryStore()]
     const caller = new AbortController()

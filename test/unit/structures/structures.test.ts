@@ -244,6 +244,13 @@ describe('structures', () => {
     expect(await jobs.range(0, -1)).toEqual(['a', 'b', 'c'])
     await store.close()
   })
+  it('gives the values of a hash their own fields, also where the array of fields changes meanwhile', async () => {
+    const { space } = spaceOf(() => ['1', null])
+    const fields = ['a', 'b']
+    const found = hash(space, 'k').getMany(fields)
+    fields.reverse()
+    expect(await found).toEqual(new Map([['a', 1]]))
+  })
   it('takes no text for a list of its characters', async () => {
     const { space, sent } = spaceOf(() => 1)
     for (const call of [
