@@ -61,7 +61,7 @@ export function memoryStore(given?: MemoryStoreOptions): AtomicStore {
     maxValueBytes: checkWhole(options.maxValueBytes ?? 8_388_608, 'maxValueBytes', 1),
     clock: 'server',
     consistency: 'strong',
-    ...(options.now && { ownClock: true }),
+    ...(options.now && { ownClock: options.now }),
   }
   const slots = new Map<string, Slot>()
   let heldBytes = 0

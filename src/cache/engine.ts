@@ -65,7 +65,7 @@ export function createCore(options: CacheOptions | PlainCacheOptions, face: Face
       (operation, key, args, call) => runOperation(calls, { operation, key, args }, call),
       flights,
     ),
-    clock: createStoreClock(),
+    clock: createStoreClock(store.traits.ownClock),
     stats: { hits: 0, misses: 0, stale: 0, loads: 0, loadErrors: 0, joined: 0, inFlight: 0, storeErrors: 0 },
     queue: createKeyQueue(REQUEST_SCOPED ? (tail) => void background.add(tail, undefined, nothing) : nothing),
     reads: perTick(),

@@ -2,8 +2,9 @@
  * The data types of a cache; no code. A `Core` is shared by all views of a cache. A `View` is one namespace as one request
  * sees it. A `Call` is one call on one key. A `Flight` is one load that callers share.
  *
- * The way of a call: face → `read.ts` → `judge.ts` → `open.ts` for a hit; otherwise `load/flight.ts` → `load/lease.ts` →
- * `load/run-loader.ts` → `load/fill.ts`. Each of these takes the objects below; none passes a part of a view on as a closure.
+ * The way of a call: face → `read.ts` → `judge.ts` → `open.ts` for a hit; otherwise `load/flight.ts` → `load/lead.ts` →
+ * `load/lease.ts` → `load/run-loader.ts` → `load/fill.ts`. Each of these takes the objects below; none passes a part of a view
+ * on as a closure.
  */
 import type { ErrorCode } from '../errors.ts'
 import type { NearPart } from '../near/coherence.ts'

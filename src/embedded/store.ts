@@ -30,7 +30,12 @@ const TRAITS = { shared: false, ttlStepMs: 1, clock: 'server', consistency: 'str
  */
 export function storeOver(engine: Engine, options: EngineStoreOptions = {}): CommandStore {
   const { maxKeyBytes = 1024, maxValueBytes = 8_388_608 } = options
-  const traits: StoreTraits = { ...TRAITS, maxKeyBytes, maxValueBytes, ...(engine.clock !== now && { ownClock: true }) }
+  const traits: StoreTraits = {
+    ...TRAITS,
+    maxKeyBytes,
+    maxValueBytes,
+    ...(engine.clock !== now && { ownClock: engine.clock }),
+  }
   const transport = createTransport(engine)
   const client = engine.connect({ reply() {}, push() {} })
   client.user = engine.users.get('default')

@@ -19,14 +19,14 @@ const MOST_AHEAD_MS = 86_400_000
 /**
  * Each reply bounds the difference between the clocks, because the store read its time between the sending of the request and
  * the arrival of the reply. The bounds are intersected. Where they no longer meet, one of the clocks was set, and only the last
- * reply counts.
+ * reply counts. `exact`: the store's clock, if this process can read it.
  */
-export function createStoreClock(): StoreClock {
+export function createStoreClock(exact?: () => number): StoreClock {
   let least = -NEVER
   let most = NEVER
   const difference = (): number => (least > 0 ? least : Math.min(most, 0))
   return {
-    now: () => now() + difference(),
+    now: exact ?? (() => now() + difference()),
     note(sentMs, storeMs) {
       const atMs = now()
       // This machine's clock was set back while the request was under way.

@@ -20,8 +20,8 @@ export interface StoreTraits {
   /** Whose clock stamps entries and ends lifetimes. */
   readonly clock: 'server' | 'client'
   readonly consistency: Consistency
-  /** Whether the clock is one that was passed in, such as that of a test, which may move as no other does. Omitted: it is not. */
-  readonly ownClock?: boolean
+  /** The clock, in epoch ms, if it was passed in, such as that of a test, which may move as no other does. Omitted: it was not. */
+  readonly ownClock?: () => number
   /**
    * Whether the reads of one tick may run at different instants: one read may then show a write that another was too early to
    * see. A store over commands sets this itself if its keys are on different nodes. Omitted: they run together.

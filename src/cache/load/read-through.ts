@@ -6,7 +6,7 @@ import { NEVER, now } from '../../runtime/clock.ts'
 import { checkLimit, checkSignals, type Limit, within } from '../../runtime/deadline.ts'
 import type { Reading } from '../judge.ts'
 import type { Call, Flight, JoinRequest, LoadCall, LoadRequest } from '../model.ts'
-import { nearEntry } from '../near-entry.ts'
+import { isFresh, nearEntry } from '../near-entry.ts'
 import { countHit, countMiss, type OpenContext, openEntry } from '../open.ts'
 import { type PendingReads, readEntry } from '../reading.ts'
 import { conform, conformLoaded } from '../schema.ts'
@@ -60,7 +60,7 @@ async function runRounds(call: LoadCall, first?: FirstReads): Promise<unknown> {
     try {
       reading = await readOrDown(caller, tags, liveId, begun?.pending)
     } catch (error) {
-      return await withoutReading(caller, near && !force ? near : undefined, error)
+      return await withoutReading(caller, near && !force ? near : undefined, error, isCounted)
     }
     begun = undefined
     const round: Round = { caller, force, near, reading, knownVersions, deadId: reading?.dead, stale: undefined }
@@ -145,16 +145,20 @@ async function readOrDown(
  * The store did not reply within the caller's own limit. Resolves to the near tier entry, fresh or stale, if there is one;
  * otherwise does what `onDeadline` says. Rejects with the reason of a signal that has aborted, and with any other error.
  */
-async function withoutReading(caller: Caller, near: NearEntry | undefined, error: unknown): Promise<unknown> {
-  const { view, settings, limit } = caller
+async function withoutReading(
+  caller: Caller,
+  near: NearEntry | undefined,
+  error: unknown,
+  isCounted: boolean,
+): Promise<unknown> {
+  const { view, settings, limit, key } = caller
   checkSignals(limit)
-  if (!isPast(limit)) throw error
-  if (near) {
-    countHit(view, near.freshUntilMs > now() ? 'hit' : 'stale', caller.key)
-    return near.value
-  }
-  if (settings.options.onDeadline !== 'load') throw error
-  return loadPastDeadline(caller)
+  if (!isPast(limit) || !(near || settings.options.onDeadline === 'load')) throw error
+  const isHit = isFresh(near)
+  if (!isHit && !isCounted) countMiss(view, key)
+  if (!near) return loadPastDeadline(caller)
+  countHit(view, isHit ? 'hit' : 'stale', key)
+  return near.value
 }
 
 /** Hit. Opens a fresh entry, and may refresh it ahead of time. Undefined: there is no entry that can be decoded. */

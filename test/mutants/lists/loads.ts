@@ -253,6 +253,21 @@ export const mutants: readonly Mutant[] = [
     by('of two of them keeps neither waiting for the other'),
   ),
   // Clocks
+  of('src/cache/engine.ts', ['testing/testing.test.ts'])(
+    'a clock that can be read is read',
+    'createStoreClock(store.traits.ownClock)',
+    'createStoreClock()',
+  ),
+  of('src/cache/load/read-through.ts', ['cache/events.test.ts'])(
+    'a call past its deadline is counted',
+    'if (!isHit && !isCounted) countMiss(view, key)',
+    '',
+  ),
+  of('src/cache/load/read-through.ts', ['cache/events.test.ts'])(
+    'a near hit of such a call is no miss',
+    'if (!isHit && !isCounted)',
+    'if (!isCounted)',
+  ),
   clock('a reply tells the time', 'least = meet ? Math.max(least, from) : from', ''),
   clock('the least that is certain', 'least > 0 ? least : Math.min(most, 0)', 'most'),
   clock('a clock that was set', 'const meet = from <= most && to >= least', 'const meet = true'),

@@ -3,11 +3,11 @@ import { memoryStore } from 'hither/memory'
 import { nearTier } from 'hither/near'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createStoreClock } from '../../../src/runtime/store-clock.ts'
-import { pause } from './slow-store.ts'
+import { distantClock, pause } from './slow-store.ts'
 
 /** A writer and a reader with clocks that are `aheadMs` behind the store's. */
 function off(aheadMs: number, near = false): [Cache<'frozen'>, Cache<'frozen'>] {
-  const store = memoryStore({ now: () => Date.now() + aheadMs })
+  const store = distantClock(() => Date.now() + aheadMs)
   const make = (): Cache<'frozen'> => createCache({ store, ttl: '30s', grace: '1h', ...(near && { near: nearTier() }) })
   return [make(), make()]
 }
@@ -64,7 +64,7 @@ for (const near of [false, true]) {
 describe('a reader whose clock is behind, with a near tier and without grace', () => {
   it('keeps nothing near for longer than its lifetime, though it has loaded nothing', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
-    const store = memoryStore({ now: () => Date.now() + 3_600_000 })
+    const store = distantClock(() => Date.now() + 3_600_000)
     const reader = createCache({ store, ttl: '1h', near: nearTier({ maxAge: '10m' }) })
     await createCache({ store, ttl: '1h' }).set('k', 'value', { ttl: 60 })
     expect(await reader.get('k')).toBe('value')
@@ -91,7 +91,7 @@ describe('a clock that is set back by an hour', () => {
   it('while a loader runs makes no tag known that was first seen after it began', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     const now = Date.now()
-    const store = memoryStore({ now: () => now })
+    const store = distantClock(() => now)
     const [here, there] = [createCache({ store, ttl: '1d' }), createCache({ store, ttl: '1d' })]
     const value = here.getOrSet('k', async ({ setTags }) => {
       vi.setSystemTime(Date.now() - SET_BACK_MS)

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { memoryStore } from '../../../adapters/memory/index.ts'
 import { shortHash } from '../../../src/cache/hashed-keys.ts'
 import { plain } from '../../../src/cache/parts/format-plain.ts'
@@ -17,7 +17,28 @@ function open(options: object = {}, kind: (typeof kinds)[number] = 'entry', stor
   return { cache, events }
 }
 
+afterEach(() => {
+  vi.useRealTimers()
+})
+
 describe('a call', () => {
+  it('past its deadline counts once: as a hit or miss of the near tier, or as a miss', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const store = brokenStore(undefined, { store: memoryStore() })
+    const { cache, events } = open({ ttl: 1000, grace: '1m' }, 'near', store)
+    await cache.set('k', 1)
+    await cache.get('k')
+    store.fault = 'hangs'
+    events.length = 0
+    const late = () => ({ deadline: Date.now() - 1, onDeadline: 'load' }) as const
+    expect(await cache.getOrSet('none', () => 2, late())).toBe(2)
+    expect(await cache.getOrSet('k', () => 2, { ...late(), refresh: () => true })).toBe(1)
+    vi.setSystemTime(Date.now() + 1001)
+    expect(await cache.getOrSet('k', () => 2, late())).toBe(1)
+    const counted = events.map(({ type }) => type).filter((type) => /hit|miss|stale/.test(type))
+    expect(counted).toEqual(['miss', 'hit', 'miss', 'stale'])
+    expect(cache.stats()).toMatchObject({ hits: 2, misses: 2, stale: 1 })
+  })
   it('that waits for the load of another process counts once, as a miss', async () => {
     const store = memoryStore()
     const { cache, events } = open({}, 'entry', store)

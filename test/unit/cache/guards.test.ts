@@ -2,7 +2,7 @@ import { type Cache, type CacheOptions, type Codec, createCache, HitherError } f
 import { memoryStore } from 'hither/memory'
 import { plain as plainFormat } from 'hither/plain'
 import { describe, expect, it } from 'vitest'
-import { byHand, pause } from './slow-store.ts'
+import { byHand, distantClock, pause } from './slow-store.ts'
 
 // Races that the cache guards against, most of them between two processes on one store: invalidations, callers that leave
 // and calls on one key during a load; leases that must be renewed or given back; late steps that must not serve or store
@@ -442,7 +442,7 @@ describe('what a call asks for', () => {
   })
   it('expire ends freshness for a reader whose clock is behind, and a reader ahead still has the stale copy', async () => {
     for (const skewMs of [600_000, -600_000]) {
-      const store = memoryStore({ now: () => Date.now() + skewMs })
+      const store = distantClock(() => Date.now() + skewMs)
       const cache = createCache({ store, ttl: '1m', grace: '1m' })
       await cache.set('k', 'old')
       await cache.expire('k')

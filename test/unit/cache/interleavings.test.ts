@@ -3,7 +3,7 @@ import { memoryStore } from '../../../adapters/memory/index.ts'
 import { plain } from '../../../src/cache/parts/format-plain.ts'
 import { type Cache, createCache } from '../../../src/index.ts'
 import { rounds } from '../../support/rounds.ts'
-import { byHand, distant, linger, pause, seeded } from './slow-store.ts'
+import { byHand, distant, distantClock, linger, pause, seeded } from './slow-store.ts'
 
 /** Callers of one cold key, at random moments. */
 const CALLERS = rounds({ quick: 3000, soak: 10_000 })
@@ -238,7 +238,7 @@ describe('a read shared within a tick', () => {
 describe('clocks that differ', () => {
   it('a reader ahead of its store takes what the store calls fresh', async () => {
     let gets = 0
-    const memory = memoryStore({ now: () => Date.now() - 60_000 })
+    const memory = distantClock(() => Date.now() - 60_000)
     const store = {
       ...memory,
       get: (...args: Parameters<typeof memory.get>) => {

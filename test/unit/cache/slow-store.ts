@@ -40,6 +40,13 @@ export function distant(store: AtomicStore, random: () => number): AtomicStore {
   }
 }
 
+/** A store in memory that stands for one on another machine: its clock is `now`, and its callers cannot read that clock. */
+export function distantClock(now: () => number): ReturnType<typeof memoryStore> {
+  const store = memoryStore({ now })
+  const { ownClock: _, ...traits } = store.traits
+  return { ...store, traits }
+}
+
 /** A call that is held up. `what` is the verb of an entry's step, or the name of the method. */
 export interface Held {
   readonly what: string

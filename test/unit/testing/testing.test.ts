@@ -1,5 +1,6 @@
 import { createCache } from 'hither'
 import { createCounter } from 'hither/counter'
+import { embeddedStore } from 'hither/embedded'
 import { createIdempotency } from 'hither/idempotency'
 import { createLocks } from 'hither/lock'
 import { memoryStore } from 'hither/memory'
@@ -81,6 +82,21 @@ describe('manualClock', () => {
     expect(await cache.get('a')).toBe(1)
     clock.advance(1)
     expect(await cache.get('a')).toBe(undefined)
+  })
+  it('moves what is fresh and stale of a cache with grace, in memory and embedded, whatever year it begins in', async () => {
+    for (const startMs of [undefined, 0, Date.now() + 1e11])
+      for (const open of [memoryStore, embeddedStore]) {
+        const clock = manualClock(startMs)
+        const cache = createCache({ store: open({ now: clock.now }), ttl: '1m', grace: '1h' })
+        await cache.set('a', 1)
+        clock.advance(59_999)
+        expect([await cache.get('a'), (await cache.getEntry('a')).age]).toEqual([1, 59_999])
+        clock.advance(1)
+        expect([await cache.get('a'), (await cache.getEntry('a')).status]).toEqual([undefined, 'stale'])
+        expect(await cache.getOrSet('a', () => Promise.reject(new Error('down')))).toBe(1)
+        clock.advance(3_600_000)
+        expect((await cache.getEntry('a')).status).toBe('absent')
+      }
   })
   it('refuses what is no number', () => {
     expect(() => manualClock(Number.NaN)).toThrow('finite number')
