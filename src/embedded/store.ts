@@ -24,18 +24,17 @@ export interface EngineStoreOptions {
 
 const TRAITS = { shared: false, ttlStepMs: 1, clock: 'server', consistency: 'strong' } as const
 
+function ownClockOf({ clock }: Engine): Pick<StoreTraits, 'ownClock'> | undefined {
+  return clock === now ? undefined : { ownClock: clock }
+}
+
 /**
  * The `Store` contract over an engine in this process. Calls act at once, in call order. Operations run by their `apply`, without
  * a script.
  */
 export function storeOver(engine: Engine, options: EngineStoreOptions = {}): CommandStore {
   const { maxKeyBytes = 1024, maxValueBytes = 8_388_608 } = options
-  const traits: StoreTraits = {
-    ...TRAITS,
-    maxKeyBytes,
-    maxValueBytes,
-    ...(engine.clock !== now && { ownClock: engine.clock }),
-  }
+  const traits: StoreTraits = { ...TRAITS, maxKeyBytes, maxValueBytes, ...ownClockOf(engine) }
   const transport = createTransport(engine)
   const client = engine.connect({ reply() {}, push() {} })
   client.user = engine.users.get('default')

@@ -7,8 +7,8 @@ const limiter = of('src/rate-limit/create-rate-limiter.ts', ['rate-limit/state.t
 export const mutants: readonly Mutant[] = [
   of('src/embedded/store.ts', ['rate-limit/state.test.ts'])(
     'an embedded store says that its clock was passed in',
-    'engine.clock !== now && { ownClock: engine.clock }',
-    'false',
+    'clock === now ? undefined : { ownClock: clock }',
+    'undefined',
   ),
   limiter(
     'a store with the clock of a test is asked each time',
