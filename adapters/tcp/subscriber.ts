@@ -23,6 +23,8 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
   /** Callbacks of callers that wait for a channel's confirmation. They are called with an error, or without one. */
   const waiting = new Map<string, ((error?: unknown) => void)[]>()
   const confirmed = new Set<string>()
+  /** Channels that the server has refused, such as with BUSY when the connection was opened again. Each PING asks for them too. */
+  const refused = new Set<string>()
   /** Channels whose SUBSCRIBE has no reply yet, in the order of the replies. */
   let asked: string[] = []
   let connection: Connection | undefined
@@ -55,15 +57,26 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
     })
   const heartbeat = createHeartbeat({
     everyMs: PING_MS,
-    ping: () => connection?.tell(['PING']),
+    ping() {
+      connection?.tell(['PING'])
+      for (const channel of refused) ask(channel)
+    },
     onDead: () =>
       connection?.end(new HitherError('STORE_UNAVAILABLE', 'the subscription was silent', { retryable: true })),
   })
+  const onAnswered = (): void => {
+    if (!missed || asked.length > 0) return
+    missed = false
+    gap()
+  }
   const hear = (reply: Wire): void => {
     heartbeat.heard()
     if (reply instanceof ReplyError) {
       const channel = asked.shift()
-      if (channel !== undefined) settle(channel, new StoreRejectedError('SUBSCRIBE', reply))
+      if (channel === undefined) return
+      refused.add(channel)
+      settle(channel, new StoreRejectedError('SUBSCRIBE', reply))
+      onAnswered()
       return
     }
     if (!Array.isArray(reply)) return
@@ -74,10 +87,9 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
     } else if (kind === 'subscribe') {
       asked.shift()
       confirmed.add(String(channel))
+      if (refused.delete(String(channel))) missed = true
       settle(String(channel))
-      if (!missed || asked.length > 0) return
-      missed = false
-      gap()
+      onAnswered()
     }
   }
   const open = (): void => {
@@ -117,6 +129,7 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
     const ended = connection
     stop()
     confirmed.clear()
+    refused.clear()
     missed = false
     ended?.end(closed())
   }
@@ -127,6 +140,7 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
       const end = async (): Promise<void> => {
         if (!listeners.remove(listener)) return
         confirmed.delete(channel)
+        refused.delete(channel)
         if (listeners.size === 0) drop()
         else if (connection?.state() === 'ready') connection.tell(['UNSUBSCRIBE', channel])
       }

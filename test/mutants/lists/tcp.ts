@@ -3,6 +3,7 @@ import { type Mutant, of } from '../mutants.ts'
 const UNIT = ['tcp/guards.test.ts']
 
 const courier = of('adapters/tcp/courier.ts', UNIT)
+const subscriber = of('adapters/tcp/subscriber.ts', UNIT)
 const topology = of('adapters/tcp/topology.ts', UNIT)
 const connection = of('adapters/tcp/connection.ts', UNIT)
 const patience = of('adapters/tcp/patience.ts', UNIT)
@@ -38,6 +39,14 @@ export const mutants: readonly Mutant[] = [
     '',
   ),
   store('reads over several connections are answered apart', 'readsApart: connections > 1', 'readsApart: false'),
+  subscriber('a channel that is refused is asked for again', '      refused.add(channel)\n', ''),
+  subscriber(
+    'its messages may be missing',
+    'if (refused.delete(String(channel))) missed = true',
+    'refused.delete(String(channel))',
+  ),
+  subscriber('the others go on meanwhile', 'reply))\n      onAnswered()', 'reply))'),
+  of('adapters/tcp/tracked-link.ts', UNIT)('a server that is busy refuses no feed', "reply.word === 'BUSY'", 'false'),
   courier(
     'redirects are followed a few times',
     'reply instanceof ReplyError && left > 0 &&',

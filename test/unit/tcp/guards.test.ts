@@ -1,9 +1,12 @@
 import { createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { memoryStore } from '../../../adapters/memory/index.ts'
 import { unreached } from '../../../adapters/tcp/errors.ts'
-import { tcpStore, tcpTransport } from '../../../adapters/tcp/index.ts'
+import { tcpStore, tcpTransport, trackingFeed } from '../../../adapters/tcp/index.ts'
 import { createNodes } from '../../../adapters/tcp/nodes.ts'
 import { readOptions } from '../../../adapters/tcp/options.ts'
+import { createCache } from '../../../src/index.ts'
+import { nearTier } from '../../../src/near/index.ts'
 import { createSessions } from '../../../src/session/index.ts'
 import { slotOf } from '../../../src/store/hash-slot.ts'
 
@@ -138,6 +141,50 @@ it('says of a list of urls that none is a node of a Cluster', async () => {
     name === 'CLUSTER' ? '-ERR This instance has cluster support disabled\r\n' : undefined,
   )
   await expect(open({ url: [url] }).send(get)).rejects.toMatchObject({ code: 'UNSUPPORTED', retryable: false })
+})
+
+it('asks again for a channel that is refused when the link is back, and the others go on', async () => {
+  const open: Socket[] = []
+  const replies = [':confirmed', ':confirmed', ':confirmed', '-BUSY Redis is busy running a script.\r\n']
+  const confirmed = (name: string) => `*3\r\n${bulk('subscribe')}${bulk(name)}:1\r\n`
+  const server = await play(([name, channel = ''], socket) => {
+    if (name !== 'SUBSCRIBE') return undefined
+    open[server.connections - 1] = socket
+    const reply = replies.shift()
+    return reply?.startsWith('-') ? reply : reply && confirmed(channel)
+  })
+  const transport = tcpTransport({ url: server.url })
+  closing.push(() => transport.close())
+  const heard: Record<string, string[]> = { other: [], denied: [] }
+  for (const [channel, items] of Object.entries(heard))
+    await transport.subscribe(
+      channel,
+      (text) => items.push(text),
+      () => items.push('gap'),
+    )
+  const say = (channel: string) => open.at(-1)?.write(`*3\r\n${bulk('message')}${bulk(channel)}${bulk('1')}`)
+  open[0]?.destroy()
+  // The second gap says that messages arrive again, though one channel has none.
+  await expect.poll(() => heard.other, { timeout: 20_000 }).toEqual(['gap', 'gap'])
+  say('other')
+  await expect.poll(() => heard, { timeout: 20_000 }).toEqual({ other: ['gap', 'gap', '1'], denied: ['gap', 'gap'] })
+  replies.push(':confirmed')
+  await expect.poll(() => heard.denied, { timeout: 20_000 }).toEqual(['gap', 'gap', 'gap'])
+  say('denied')
+  await expect.poll(() => heard.denied, { timeout: 20_000 }).toEqual(['gap', 'gap', 'gap', '1'])
+})
+
+it('asks again for the changes of keys, where a script of somebody held the server up', async () => {
+  const replies = ['-BUSY Redis is busy running a script.\r\n', '+OK\r\n']
+  const server = await play(([name]) => (name === 'CLIENT' ? replies.shift() : undefined))
+  const events: string[] = []
+  const feed = trackingFeed({ url: server.url, onEvent: ({ type }) => events.push(type) })
+  const cache = createCache({ store: memoryStore(), near: nearTier({ feed }), ttl: '1m' })
+  closing.push(() => cache.close())
+  await cache.set('k', 1)
+  await cache.get('k')
+  await expect.poll(() => server.heard, { timeout: 20_000 }).toEqual(['CLIENT', 'CLIENT'])
+  expect(events).toEqual([])
 })
 
 describe('reads of replicas', () => {
