@@ -62,7 +62,11 @@ export const mutants: readonly Mutant[] = [
     'if (refused) throw unauthorized(refused)',
     'void (refused && unauthorized)',
   ),
-  subscriptions('one that failed is ended', '        end()\n        throw error', '        throw error'),
+  subscriptions('one whose connection is closed goes on over the next', '    gap()\n    moveLater()\n', '    gap()\n'),
+  subscriptions('and tries until there is one', '      } catch {\n        moveLater()', '      } catch {'),
+  subscriptions('one that is there already is not doubled', 'if (at === to) return', ''),
+  subscriptions('a connection that is closed is no next one', 'if (connection.isClosed()) return\n', ''),
+  subscriptions('one that failed is ended', '        each.end()\n        throw error', '        throw error'),
   requests(
     'a clock that is set back makes no request longer',
     'const atMs = elapsedMs()\n        const endMs',

@@ -214,7 +214,7 @@ describe('a message', () => {
 
 describe('a subscription', () => {
   const open = (connection: NatsConnection, gaps: string[] = []) =>
-    createSubscriptions().add(connection, 's', {
+    createSubscriptions(async () => connection).add(connection, 's', {
       onMessage() {},
       onGap: () => void gaps.push('gap'),
       limits: limits(100),
@@ -237,6 +237,44 @@ describe('a subscription', () => {
       code: 'UNAUTHORIZED',
       message: 'NATS: the user lacks a right on $KV.shop',
     })
+  })
+  it('goes on over the next connection, if the client closes the first of itself', async () => {
+    const [first, second] = [played(), played()]
+    for (const { flush } of [first, second]) flush(Promise.resolve())
+    const subscribed = vi.spyOn(second.connection, 'subscribe')
+    const tries = [() => Promise.reject(unavailable('not connected')), async () => second.connection]
+    const subscriptions = createSubscriptions(() => (tries.shift() as () => Promise<NatsConnection>)())
+    const heard: string[] = []
+    const listener = { onMessage: (text: string) => heard.push(text), onGap: () => heard.push('gap'), limits: limits() }
+    await subscriptions.add(first.connection, 's', listener)
+    await first.status(undefined)
+    expect(heard).toEqual(['gap'])
+    // A call has opened the next connection meanwhile.
+    const end = await subscriptions.add(second.connection, 'other', listener)
+    await expect
+      .poll(() => subscribed.mock.calls.map(([subject]) => subject), { timeout: 20_000 })
+      .toEqual(['other', 's'])
+    await end()
+    second.answer('s', { string: () => 'two' })
+    expect(heard).toEqual(['gap', 'gap', 'gap', 'two'])
+    subscriptions.close()
+  })
+  it('ends with a connection that was passed to the store', async () => {
+    const { connection, flush, status } = played()
+    flush(Promise.resolve())
+    const gaps: string[] = []
+    let opened = 0
+    const closed = { ...connection, isClosed: () => true } as NatsConnection
+    const subscriptions = createSubscriptions(async () => {
+      opened++
+      return closed
+    })
+    const subscribed = vi.spyOn(closed, 'subscribe')
+    await subscriptions.add(connection, 's', { onMessage() {}, onGap: () => void gaps.push('gap'), limits: limits() })
+    await status(undefined)
+    await expect.poll(() => opened, { timeout: 20_000 }).toBe(1)
+    expect([gaps, subscribed.mock.calls]).toEqual([['gap'], []])
+    subscriptions.close()
   })
 })
 
