@@ -16,6 +16,23 @@ export const mutants: readonly Mutant[] = [
     'inTime(call, true, () => transport.sendMany(commands, { ...call, onReply }))',
     'transport.sendMany(commands, { ...call, onReply })',
   ),
+  transport(
+    'a command that waits follows its slot',
+    'if (!isRedirect(refused, left)) return result',
+    'if (true) return result',
+  ),
+  transport('and goes with ASKING', 'address ? [ASKING] : []', '[]'),
+  transport('redirects are followed a few times over node-redis', 'return left > 0 && reply', 'return reply'),
+  transport(
+    'a slot that moves is learned',
+    "    await servers.send(['GET', String(key)], { typeMapping: PLAIN }).catch(() => {})\n",
+    '',
+  ),
+  transport(
+    'keys of two nodes are sent one by one',
+    'return isSplit(reply, command) ?',
+    'return isSplit(reply, command) && false ?',
+  ),
   transport('each command of a closed transport rejects', 'try {\n        enter(call)\n', 'try {\n'),
   transport('a batch that has ended hands over no reply', '!settled && call?.onReply', 'call?.onReply'),
   transport('a batch with a command that is refused is not sent', 'if (refused) throw refused\n', ''),
@@ -32,8 +49,8 @@ export const mutants: readonly Mutant[] = [
   ),
   transport(
     'a transaction ends at its limits',
-    'return inTime(call, true, async () =>\n        exec(',
-    'return inTime({}, true, async () =>\n        exec(',
+    'return inTime(call, true, async () =>\n        ran(',
+    'return inTime({}, true, async () =>\n        ran(',
   ),
   transport(
     'a connection that was given up is ended',
