@@ -1,5 +1,6 @@
 import type { Buffer } from 'node:buffer'
 import { HitherError } from '../../src/errors.ts'
+import { random } from '../../src/runtime/random.ts'
 import { firstKey, slotOf } from '../../src/store/hash-slot.ts'
 
 export type TypeMapping = Readonly<Record<number, unknown>>
@@ -131,7 +132,9 @@ function ofCluster(cluster: ClusterPeer): Servers {
     send: (args, options) =>
       inOrder(args, () => cluster.sendCommand(firstKey(args) as string | Buffer, false, args, options)),
     async clientFor(key, address = '') {
-      const placed = key === undefined ? cluster.masters[0] : cluster.slots[slotOf(key)]?.master
+      const { masters } = cluster
+      const placed =
+        key === undefined ? masters[Math.floor(random() * masters.length)] : cluster.slots[slotOf(key)]?.master
       const node = cluster.nodeByAddress.get(address) ?? placed
       if (!node)
         throw new HitherError('STORE_UNAVAILABLE', 'no node of the Cluster serves this slot', { retryable: true })

@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { HitherError, isHitherError, StoreRejectedError } from '../../src/errors.ts'
 import { checkSignal } from '../../src/protocol/arguments.ts'
-import { jittered } from '../../src/runtime/backoff.ts'
-import { now, sleep } from '../../src/runtime/clock.ts'
+import { jittered, reconnectDelay } from '../../src/runtime/backoff.ts'
+import { now, setTimer, sleep } from '../../src/runtime/clock.ts'
 import { checkLimit, limitOf, onLimit } from '../../src/runtime/deadline.ts'
 import { type Call, withDeadline } from '../../src/store/call.ts'
 import { firstKey } from '../../src/store/hash-slot.ts'
@@ -73,6 +73,8 @@ export function limited(transport: NodeRedisTransport): NodeRedisTransport {
 /** The transport of a store, which itself ends the calls that it sends together. */
 export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport {
   const servers = serversOf(borrowed)
+  /** A node of a Cluster may never come back, so a connection for messages is not opened there again, but at any node. */
+  const elsewhere = servers.isCluster ? { reconnectStrategy: false } : undefined
   let closed = false
   const own = new Map<Peer, { isConnecting: boolean; readonly ending: AbortController | undefined }>()
   const enter = ({ signal }: { readonly signal?: AbortSignal } = {}): void => {
@@ -198,17 +200,45 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     },
     async subscribe(channel, onMessage, onGap) {
       enter()
-      const made = await open({ deadline: now() + OPEN_MS })
-      for (const event of ['reconnecting', 'ready', 'end']) made.on(event, () => own.has(made) && onGap?.())
-      try {
-        await made.subscribe(channel, onMessage)
-      } catch (error) {
-        end(made)
-        throw isReply(error)
-          ? new StoreRejectedError('SUBSCRIBE', new ReplyError(error.message))
-          : lost(servers, error, false)
+      let made: Peer
+      let over = false
+      let failures = 0
+      const listen = async (): Promise<void> => {
+        const peer = await open({ deadline: now() + OPEN_MS }, undefined, elsewhere)
+        made = peer
+        for (const event of ['reconnecting', 'ready', 'end']) peer.on(event, () => own.has(peer) && onGap?.())
+        try {
+          await peer.subscribe(channel, onMessage)
+        } catch (error) {
+          end(peer)
+          throw isReply(error)
+            ? new StoreRejectedError('SUBSCRIBE', new ReplyError(error.message))
+            : lost(servers, error, false)
+        }
+        if (over) end(peer)
+        else if (elsewhere) {
+          peer.on('error', () => {
+            if (peer.isOpen || !own.has(peer)) return
+            end(peer)
+            onGap?.()
+            listenAgain()
+          })
+        }
       }
-      return async () => end(made)
+      const listenAgain = (): void => {
+        if (over || closed) return
+        setTimer(() => {
+          listen().then(() => {
+            failures = 0
+            onGap?.()
+          }, listenAgain)
+        }, reconnectDelay(failures++))
+      }
+      await listen()
+      return async () => {
+        over = true
+        end(made)
+      }
     },
     async *scan(pattern, call, timeoutMs) {
       checkSignal(call?.signal)

@@ -371,3 +371,68 @@ describe('a slot of a Cluster of node-redis that moves', () => {
     expect(sent.filter((text) => text.endsWith('BLPOP k 1'))).toHaveLength(6)
   })
 })
+
+describe('a subscription over a Cluster of node-redis', () => {
+  it('goes on over a connection to any node, if the first ends, until it is ended', async () => {
+    interface Made extends Duplicate {
+      say(message: string): void
+      destroy(): void
+    }
+    const opened: Made[] = []
+    /** Outcomes of the connections, in order. */
+    const connects = [() => {}, () => Promise.reject(new Error('dead')), () => {}]
+    const duplicate = (options: Duplicate['options']): Made => {
+      const listeners: [string, () => void][] = []
+      const made = {
+        isOpen: true,
+        isReady: true,
+        options,
+        say: (_message: string) => {},
+        on: (event: string, listener: () => void) => void listeners.push([event, listener]),
+        emit(event: string) {
+          for (const [of, listener] of listeners) if (of === event) listener()
+        },
+        connect: async () => connects.shift()?.(),
+        async subscribe(_channel: string, listener: (message: string) => void) {
+          made.say = listener
+          opened.push(made)
+        },
+        destroy() {
+          made.isOpen = made.isReady = false
+        },
+      }
+      return made
+    }
+    const cluster = {
+      isOpen: true,
+      masters: ['a', 'b'],
+      slots: [],
+      nodeByAddress: new Map(),
+      nodeClient: async () => ({ isReady: true, duplicate }),
+      _options: { defaults: { disableOfflineQueue: true } },
+      withTypeMapping() {},
+      duplicate() {},
+      sendCommand() {},
+    } as unknown as Parameters<typeof nodeRedisStore>[0]
+    const heard: string[] = []
+    const transport = nodeRedisTransport(cluster)
+    const end = await transport.subscribe(
+      'news',
+      (message) => heard.push(message),
+      () => heard.push('gap'),
+    )
+    opened[0]?.say('1')
+    // An error of a connection that stays open ends nothing.
+    opened[0]?.emit('error')
+    expect(heard).toEqual(['1'])
+    opened[0]?.destroy()
+    opened[0]?.emit('error')
+    expect(heard).toEqual(['1', 'gap'])
+    await expect.poll(() => heard, { timeout: 20_000 }).toEqual(['1', 'gap', 'gap'])
+    expect([opened.length, connects.length]).toEqual([2, 0])
+    opened[1]?.say('2')
+    await end()
+    opened[1]?.emit('error')
+    expect([opened[1]?.isOpen, heard]).toEqual([false, ['1', 'gap', 'gap', '2']])
+  })
+})
