@@ -55,6 +55,7 @@ export const mutants: readonly Mutant[] = [
   foreign('a lifetime that has ended counts as deleted', 'revision === undefined || purge.purged', 'purge.purged'),
   foreign('a refused purge does not count as one', 'if (!purge.error) return', 'return'),
   bucket('a bucket without a leader is down', 'if (err_code === NO_LEADER)', 'if (false)'),
+  bucket('a write that waits for replicas is faster', '10_071, 10_164', '10_071'),
   bucket('a value above its bound is too large', 'if (err_code === MESSAGE_TOO_LARGE)', 'if (false)'),
   bucket('a bucket that is gone is one for scans', 'if (page.error?.err_code === NO_STREAM)', 'if (false)'),
   subscriptions(

@@ -163,6 +163,14 @@ describe('a bucket', () => {
     await expect((await over(error(10_008))).write('k', 'v', {}, limits())).rejects.toMatchObject(down)
     await expect((await over(error(10_023))).read('k', limits())).rejects.toMatchObject({ code: 'STORE_REJECTED' })
   })
+  it('says of a write or delete that another was faster, also while replicas are still to confirm that one', async () => {
+    for (const code of [10_071, 10_164]) {
+      expect(await (await over(error(code))).write('k', 'v', { revision: 1 }, limits())).toBe(false)
+      expect(await (await over(error(code))).write('k', undefined, { revision: 1 }, limits())).toBe(false)
+    }
+    const refused = (await over(error(10_077))).write('k', 'v', { revision: 1 }, limits())
+    await expect(refused).rejects.toMatchObject({ code: 'STORE_REJECTED' })
+  })
   it('says of a value that it is larger than its bound', async () => {
     const bucket = await over(error(10_054))
     await expect(bucket.write('k', 'v', {}, limits())).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE' })
