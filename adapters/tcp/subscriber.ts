@@ -1,7 +1,7 @@
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { reconnectDelay } from '../../src/runtime/backoff.ts'
 import { setTimer } from '../../src/runtime/clock.ts'
-import { createHeartbeat, createListeners, type Listener, PING_MS } from '../../src/store/subscriptions.ts'
+import { createHeartbeat, createListeners, type Listener, MAX_SILENT, PING_MS } from '../../src/store/subscriptions.ts'
 import { ReplyError, type Wire } from '../../src/store/transport.ts'
 import { openConnection } from './connection.ts'
 import { closed } from './errors.ts'
@@ -15,10 +15,10 @@ export interface Subscriber {
 
 /**
  * Subscriptions of one transport. They share a separate connection, which is open while there is at least one of them. A PING
- * every 500 ms checks it, and it is opened again when it ends. Messages published meanwhile are lost: `onGap` is called when the
+ * every 500 ms checks it, and it is opened again when it ends, and when its node has left the Cluster (`hasLeft`). Messages published meanwhile are lost: `onGap` is called when the
  * connection ends, and again when messages can arrive again.
  */
-export function createSubscriber(settings: Settings, onGap: () => void): Subscriber {
+export function createSubscriber(settings: Settings, onGap: () => void, hasLeft: () => boolean): Subscriber {
   const listeners = createListeners()
   /** Callbacks of callers that wait for a channel's confirmation. They are called with an error, or without one. */
   const waiting = new Map<string, ((error?: unknown) => void)[]>()
@@ -57,6 +57,7 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
     })
   const heartbeat = createHeartbeat({
     everyMs: PING_MS,
+    isDead: (silent) => silent >= MAX_SILENT || hasLeft(),
     ping() {
       connection?.tell(['PING'])
       for (const channel of refused) ask(channel)

@@ -39,6 +39,8 @@ export const mutants: readonly Mutant[] = [
     '',
   ),
   store('reads over several connections are answered apart', 'readsApart: connections > 1', 'readsApart: false'),
+  subscriber('a subscription leaves a node that has left', ' || hasLeft()', ''),
+  nodes('and so does what is published', 'if (speaker && !known.has(speaker.name)) speaker = undefined', ''),
   subscriber('a channel that is refused is asked for again', '      refused.add(channel)\n', ''),
   subscriber(
     'its messages may be missing',

@@ -143,6 +143,52 @@ it('says of a list of urls that none is a node of a Cluster', async () => {
   await expect(open({ url: [url] }).send(get)).rejects.toMatchObject({ code: 'UNSUPPORTED', retryable: false })
 })
 
+it('listens and publishes at a node of the Cluster, once its own has left', async () => {
+  const confirmed = (name: string) => `*3\r\n${bulk('subscribe')}${bulk(name)}:1\r\n`
+  let ports: number[] = []
+  const range = (from: number, to: number, port: number) =>
+    `*3\r\n:${from}\r\n:${to}\r\n*2\r\n${bulk('127.0.0.1')}:${port}\r\n`
+  const table = () =>
+    ports[1]
+      ? `*2\r\n${range(0, 8191, ports[0] as number)}${range(8192, 16_383, ports[1])}`
+      : `*1\r\n${range(0, 16_383, ports[0] as number)}`
+  const node = async (): Promise<Played> => {
+    const self: Played = await play(([name = '', key = '']) => {
+      if (name === 'CLUSTER') return table()
+      if (name === 'SUBSCRIBE') return confirmed(key)
+      if (name === 'GET')
+        return ports.includes(self.port) ? '$-1\r\n' : `-MOVED ${slotOf(key)} 127.0.0.1:${ports[0]}\r\n`
+      return name === 'PUBLISH' ? ':1\r\n' : undefined
+    })
+    return self
+  }
+  const [a, b] = [await node(), await node()]
+  ports = [a.port, b.port]
+  const transport = open({ url: [a.url, b.url] })
+  await transport.send(get)
+  const gaps: number[] = []
+  await transport.subscribe(
+    'news',
+    () => {},
+    () => gaps.push(1),
+  )
+  const say = { args: ['PUBLISH', 'news', '1'], effect: 'once' as const }
+  await transport.send(say)
+  expect(a.heard).toEqual(expect.arrayContaining(['SUBSCRIBE', 'PUBLISH']))
+  ports = [b.port]
+  // After a MOVED the table is read again, unless it was just read.
+  let reads = 0
+  const read = async () => {
+    await transport.send({ args: ['GET', `k${reads++}`], effect: 'read' })
+    return b.heard
+  }
+  await expect.poll(read, { timeout: 20_000 }).toContain('SUBSCRIBE')
+  await expect.poll(() => gaps.length, { timeout: 20_000 }).toBe(2)
+  a.heard.length = 0
+  await transport.send(say)
+  expect([a.heard.includes('PUBLISH'), b.heard.includes('PUBLISH')]).toEqual([false, true])
+})
+
 it('asks again for a channel that is refused when the link is back, and the others go on', async () => {
   const open: Socket[] = []
   const replies = [':confirmed', ':confirmed', ':confirmed', '-BUSY Redis is busy running a script.\r\n']
