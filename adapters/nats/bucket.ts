@@ -34,7 +34,8 @@ interface WriteSettings {
 
 /** Header with the end of a lifetime in epoch milliseconds. The server's own lifetime counts in seconds. */
 const END = 'Hither-End'
-const WRONG_LAST_SEQUENCE = 10_071
+/** The second: replicas are still to confirm another write of the key. Nothing was written. */
+const WRONG_LAST_SEQUENCE = [10_071, 10_164]
 const NO_STREAM = 10_059
 const NO_LEADER = 10_008
 const MESSAGE_TOO_LARGE = 10_054
@@ -191,7 +192,7 @@ export async function openBucket(
       const subject = `$KV.${bucket}.${encodeKey(key)}`
       const message = await requests.ask({ subject, payload: isGone ? '' : value, headers: sent, writes: true }, within)
       const { error } = message.json<StreamReply>()
-      if (error?.err_code === WRONG_LAST_SEQUENCE) return false
+      if (WRONG_LAST_SEQUENCE.includes(error?.err_code ?? 0)) return false
       if (isGone && error) {
         // A full bucket or account has no room for a delete marker. Purges what was read, and nothing that has replaced it.
         const upTo = revision === undefined ? {} : { seq: revision + 1 }

@@ -57,13 +57,13 @@ export function natsStore(options: NatsStoreOptions): NatsStore {
   }
   const connector = createConnector(settings)
   const turns = createTurns()
-  const subscriptions = createSubscriptions()
   let closed = false
 
   const limitsOf = (call: Call | undefined): CallLimits => ({
     deadline: call?.deadline ?? now() + timeoutMs,
     signal: call?.signal,
   })
+  const subscriptions = createSubscriptions(async () => (await connector.open(limitsOf(undefined))).connection)
   const check = ({ signal, deadline }: CallLimits): void => {
     checkSignal(signal)
     if (closed) throw new HitherError('CLOSED', 'the store is closed')

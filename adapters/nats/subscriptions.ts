@@ -10,12 +10,20 @@ interface Listener {
   readonly limits: CallLimits
 }
 
+/** A subscription that has not ended. */
+interface Active {
+  readonly gap: () => void
+  /** Subscribes over a connection, unless it has. */
+  attach(connection: NatsConnection): void
+  end(): void
+}
+
 /** Subscriptions of one store. */
 export interface Subscriptions {
   /**
    * Resolves once the server has the subscription; rejects with `UNAUTHORIZED`, `STORE_UNAVAILABLE` or `TIMEOUT`. `onGap` is
-   * called when messages may be missing: the connection ended, was reopened, was too slow to read, or has had no reply to a PING
-   * for a second.
+   * called when messages may be missing: the connection ended, was reopened or replaced, was too slow to read, or has had no
+   * reply to a PING for a second.
    */
   add(connection: NatsConnection, subject: string, listener: Listener): Promise<() => Promise<void>>
   close(): void
@@ -25,10 +33,14 @@ export interface Subscriptions {
 const PING_MS = 500
 const SILENT_MS = 1500
 
-export function createSubscriptions(): Subscriptions {
-  const gaps = new Set<() => void>()
+/** `open` returns the store's connection, a new one if the last was closed, or again the closed one if the store may open none. */
+export function createSubscriptions(open: () => Promise<NatsConnection>): Subscriptions {
+  const active = new Set<Active>()
   /** For each connection, the function that ends its PINGs. */
   const pings = new Map<NatsConnection, () => void>()
+  const gap = (): void => {
+    for (const each of active) each.gap()
+  }
   const endPings = (): void => {
     for (const end of pings.values()) end()
     pings.clear()
@@ -40,57 +52,81 @@ export function createSubscriptions(): Subscriptions {
       sentMs = undefined
     }
     const ping = (): void => {
-      if (gaps.size === 0 || connection.isClosed()) return void pings.delete(connection)
+      if (active.size === 0 || connection.isClosed()) return void pings.delete(connection)
       if (sentMs === undefined) {
         sentMs = now()
         connection.flush().then(pong, pong)
       } else if (now() - sentMs >= SILENT_MS - PING_MS) {
-        for (const gap of gaps) gap()
+        gap()
       }
       pings.set(connection, setDeadline(ping, PING_MS, undefined, setQuietTimer))
     }
     ping()
   }
-  const ends = new Set<() => void>()
   const watched = new WeakSet<NatsConnection>()
   const watch = async (connection: NatsConnection): Promise<void> => {
     watched.add(connection)
     for await (const { type } of connection.status()) {
-      if (/^(disconnect|reconnect|slowConsumer)$/.test(type)) for (const gap of gaps) gap()
+      if (/^(disconnect|reconnect|slowConsumer)$/.test(type)) gap()
     }
-    for (const gap of gaps) gap()
+    gap()
+    moveLater()
+  }
+  /** The client closes a connection of itself, such as once its user was refused twice. Subscribes over the next connection. */
+  const moveLater = (): void => {
+    setQuietTimer(async () => {
+      if (active.size === 0) return
+      try {
+        const connection = await open()
+        if (connection.isClosed()) return
+        for (const each of active) each.attach(connection)
+        gap()
+      } catch {
+        moveLater()
+      }
+    }, PING_MS)
   }
   return {
     async add(connection, subject, { onMessage, onGap, limits }) {
-      if (!watched.has(connection)) void watch(connection)
       let refused: unknown
-      const subscription = connection.subscribe(subject, {
-        callback(error, message) {
-          if (error) refused = error
-          else onMessage(message.string())
+      let at: NatsConnection | undefined
+      let end = (): void => {}
+      const each: Active = {
+        gap: () => onGap?.(),
+        attach(to) {
+          if (at === to) return
+          at = to
+          if (!watched.has(to)) void watch(to)
+          const subscription = to.subscribe(subject, {
+            callback(error, message) {
+              if (error) refused = error
+              else onMessage(message.string())
+            },
+          })
+          end = () => {
+            if (!to.isClosed()) subscription.unsubscribe()
+          }
+          startPings(to)
         },
-      })
-      const gap = (): void => onGap?.()
-      gaps.add(gap)
-      const end = (): void => {
-        gaps.delete(gap)
-        ends.delete(end)
-        if (!connection.isClosed()) subscription.unsubscribe()
+        end() {
+          active.delete(each)
+          end()
+        },
       }
-      ends.add(end)
-      startPings(connection)
+      active.add(each)
       try {
+        each.attach(connection)
         await flushed(connection, limits, false)
         if (refused) throw unauthorized(refused)
       } catch (error) {
-        end()
+        each.end()
         throw error
       }
-      return async () => end()
+      return async () => each.end()
     },
     close() {
       endPings()
-      for (const end of [...ends]) end()
+      for (const each of active) each.end()
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { Buffer } from 'node:buffer'
 import { HitherError } from '../../src/errors.ts'
+import { random } from '../../src/runtime/random.ts'
 import { firstKey, slotOf } from '../../src/store/hash-slot.ts'
 
 export type TypeMapping = Readonly<Record<number, unknown>>
@@ -35,6 +36,7 @@ interface ClusterPeer {
   readonly isOpen: boolean
   readonly masters: readonly object[]
   readonly slots: readonly { readonly master: object }[]
+  readonly nodeByAddress: ReadonlyMap<string, object>
   readonly _options?: { readonly defaults?: object }
   sendCommand(
     key: string | Buffer | undefined,
@@ -51,8 +53,8 @@ export interface Servers {
   readonly isOpen: boolean
   readonly isReady: boolean
   send(args: Words, options: SendOptions): Promise<unknown>
-  /** The client for a key, or for any. */
-  clientFor(key: string | Uint8Array | undefined): Promise<Peer>
+  /** The client for a key, or for any. `address`: that of a node of a Cluster, which is taken if it is known. */
+  clientFor(key: string | Uint8Array | undefined, address?: string): Promise<Peer>
   /** The client of each primary. */
   clients(): Promise<readonly Peer[]>
 }
@@ -129,8 +131,11 @@ function ofCluster(cluster: ClusterPeer): Servers {
     },
     send: (args, options) =>
       inOrder(args, () => cluster.sendCommand(firstKey(args) as string | Buffer, false, args, options)),
-    async clientFor(key) {
-      const node = key === undefined ? cluster.masters[0] : cluster.slots[slotOf(key)]?.master
+    async clientFor(key, address = '') {
+      const { masters } = cluster
+      const placed =
+        key === undefined ? masters[Math.floor(random() * masters.length)] : cluster.slots[slotOf(key)]?.master
+      const node = cluster.nodeByAddress.get(address) ?? placed
       if (!node)
         throw new HitherError('STORE_UNAVAILABLE', 'no node of the Cluster serves this slot', { retryable: true })
       return cluster.nodeClient(node)

@@ -1,11 +1,12 @@
 import { Buffer } from 'node:buffer'
 import { HitherError, isHitherError, StoreRejectedError } from '../../src/errors.ts'
 import { checkSignal } from '../../src/protocol/arguments.ts'
-import { now } from '../../src/runtime/clock.ts'
+import { jittered, reconnectDelay } from '../../src/runtime/backoff.ts'
+import { now, setTimer, sleep } from '../../src/runtime/clock.ts'
 import { checkLimit, limitOf, onLimit } from '../../src/runtime/deadline.ts'
 import { type Call, withDeadline } from '../../src/store/call.ts'
 import { firstKey } from '../../src/store/hash-slot.ts'
-import { scanKeys, timed } from '../../src/store/over-redis.ts'
+import { inTransaction, isSplit, keyByKey, readExec, scanKeys, timed } from '../../src/store/over-redis.ts'
 import { partlyRun } from '../../src/store/sum-of.ts'
 import {
   type Command,
@@ -24,13 +25,21 @@ const BYTES: TypeMapping = { ...PLAIN, 36: Buffer, 43: String, 61: Buffer }
 /** Commands that change the state of the connection for its other users. */
 const NOT_SHARED = /^(MULTI|EXEC|DISCARD|WATCH|UNWATCH|HELLO|AUTH|SELECT|RESET|QUIT|MONITOR|[PS]?(UN)?SUBSCRIBE)$/
 
+/** Most redirects that a transaction or a command that waits follows. */
+const REDIRECTS = 5
+const ASKING: Command = { args: ['ASKING'], effect: 'read' }
+
 /** Longest wait for the connection of a subscription, in milliseconds. */
 const OPEN_MS = 5000
+
+type Key = string | Uint8Array | undefined
 
 export interface NodeRedisTransport extends Transport {
   /** As `sendMany`, but each command has its own outcome: a node that is down fails no command of another. */
   readonly sendEach: SendEach
   exclusive(call?: Call, key?: string): Promise<Exclusive & { readonly ended: boolean }>
+  /** On a Cluster alone: sends a command that waits, on a connection that is opened for it. */
+  readonly wait?: NonNullable<Transport['wait']>
   readonly subscribe: NonNullable<Transport['subscribe']>
   /** Keys that match a pattern, one server after another. */
   scan(pattern: string, call?: Call, timeoutMs?: number): AsyncIterable<string>
@@ -64,6 +73,8 @@ export function limited(transport: NodeRedisTransport): NodeRedisTransport {
 /** The transport of a store, which itself ends the calls that it sends together. */
 export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport {
   const servers = serversOf(borrowed)
+  /** A node of a Cluster may never come back, so a connection for messages is not opened there again, but at any node. */
+  const elsewhere = servers.isCluster ? { reconnectStrategy: false } : undefined
   let closed = false
   const own = new Map<Peer, { isConnecting: boolean; readonly ending: AbortController | undefined }>()
   const enter = ({ signal }: { readonly signal?: AbortSignal } = {}): void => {
@@ -74,9 +85,9 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
    * Opens a connection beside the client's, with its options and `settings`; on a Cluster, to the node of the key. Rejects at the
    * limit of the call, since the client itself would try for as long as its server is down.
    */
-  const open = async (call: Call | undefined, key?: string, settings?: object): Promise<Peer> => {
+  const open = async (call: Call | undefined, key?: Key, settings?: object, address?: string): Promise<Peer> => {
     enter(call)
-    const client = await inTime(call, false, () => servers.clientFor(key))
+    const client = await inTime(call, false, () => servers.clientFor(key, address))
     enter(call)
     if (!client.isReady) throw lost(servers, undefined, false)
     // The client gives all its sockets the same signal: one that reconnects would keep a listener for each.
@@ -103,6 +114,9 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
       throw isHitherError(error) || call?.signal?.aborted ? error : lost(servers, error, false)
     }
   }
+  /** It does not reconnect: the server would have forgotten the WATCH, and EXEC would run unguarded. */
+  const openOwn = async (call: Call | undefined, key?: Key, address?: string): Promise<ReturnType<typeof targetOf>> =>
+    targetOf(await open(call, key, { reconnectStrategy: false }, address), servers)
   const end = (made: Peer): void => {
     const state = own.get(made)
     // A client that is destroyed while it connects forgets its socket, which then stays open: without a signal it is destroyed
@@ -146,18 +160,38 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     async transaction(commands, call) {
       enter(call)
       const keyed = commands.find(({ args }) => args.length > 1)
+      const run = async (key: Key, address: string | undefined, before: readonly Command[]) =>
+        exec(await oneOf(servers, key, address), commands, call?.bytes === true, before)
       return inTime(call, true, async () =>
-        exec(await oneOf(servers, keyed && firstKey(keyed.args)), commands, call?.bytes === true),
+        ran(
+          await redirected(servers, keyed && firstKey(keyed.args), run, (result) => 'error' in result && result.blamed),
+        ),
       )
     },
+    ...(servers.isCluster && {
+      wait(command: Command, call?: Call) {
+        const run = async (key: Key, address: string | undefined, before: readonly Command[]): Promise<Wire> => {
+          const made = await openOwn(call, key, address)
+          try {
+            const all = (): Promise<Wire[]> =>
+              Promise.all(write(made, [...before, command], call?.bytes === true, false))
+            return (await inTime(call, true, all)).at(-1) as Wire
+          } finally {
+            // If the caller has left, the server could still pop an element for it, and nobody would get it.
+            end(made.client)
+          }
+        }
+        return redirected(servers, firstKey(command.args), run, (reply) => reply)
+      },
+    }),
     async exclusive(call, key) {
       enter(call)
-      // It does not reconnect: the server would have forgotten the WATCH, and EXEC would run unguarded.
-      const made = targetOf(await open(call, key, { reconnectStrategy: false }), servers)
+      const made = await openOwn(call, key)
       return {
         send: (command, options) =>
           inTime(options, true, () => write(made, [command], options?.bytes === true, false)[0] as Promise<Wire>),
-        transaction: (list, options) => inTime(options, true, () => exec(made, list, options?.bytes === true)),
+        transaction: (list, options) =>
+          inTime(options, true, async () => ran(await exec(made, list, options?.bytes === true))),
         get ended() {
           return !made.client.isOpen
         },
@@ -166,17 +200,45 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     },
     async subscribe(channel, onMessage, onGap) {
       enter()
-      const made = await open({ deadline: now() + OPEN_MS })
-      for (const event of ['reconnecting', 'ready', 'end']) made.on(event, () => own.has(made) && onGap?.())
-      try {
-        await made.subscribe(channel, onMessage)
-      } catch (error) {
-        end(made)
-        throw isReply(error)
-          ? new StoreRejectedError('SUBSCRIBE', new ReplyError(error.message))
-          : lost(servers, error, false)
+      let made: Peer
+      let over = false
+      let failures = 0
+      const listen = async (): Promise<void> => {
+        const peer = await open({ deadline: now() + OPEN_MS }, undefined, elsewhere)
+        made = peer
+        for (const event of ['reconnecting', 'ready', 'end']) peer.on(event, () => own.has(peer) && onGap?.())
+        try {
+          await peer.subscribe(channel, onMessage)
+        } catch (error) {
+          end(peer)
+          throw isReply(error)
+            ? new StoreRejectedError('SUBSCRIBE', new ReplyError(error.message))
+            : lost(servers, error, false)
+        }
+        if (over) end(peer)
+        else if (elsewhere) {
+          peer.on('error', () => {
+            if (peer.isOpen || !own.has(peer)) return
+            end(peer)
+            onGap?.()
+            listenAgain()
+          })
+        }
       }
-      return async () => end(made)
+      const listenAgain = (): void => {
+        if (over || closed) return
+        setTimer(() => {
+          listen().then(() => {
+            failures = 0
+            onGap?.()
+          }, listenAgain)
+        }, reconnectDelay(failures++))
+      }
+      await listen()
+      return async () => {
+        over = true
+        end(made)
+      }
     },
     async *scan(pattern, call, timeoutMs) {
       checkSignal(call?.signal)
@@ -224,8 +286,34 @@ function targetOf(client: Peer, servers: Servers): Target & { readonly client: P
 }
 
 /** The target of a transaction, which runs on one server: on a Cluster, on the node that has the key. */
-async function oneOf(servers: Servers, key: string | Uint8Array | undefined): Promise<Target> {
-  return servers.isCluster ? targetOf(await servers.clientFor(key), servers) : servers
+async function oneOf(servers: Servers, key: Key, address?: string): Promise<Target> {
+  return servers.isCluster ? targetOf(await servers.clientFor(key, address), servers) : servers
+}
+
+/**
+ * Runs `go` at the node of the key. After MOVED, ASK and TRYAGAIN nothing has run, so `go` runs again; after ASK at the node that
+ * the reply names, with `before` in front. `refusalIn` finds the reply in a result.
+ */
+async function redirected<T>(
+  servers: Servers,
+  key: Key,
+  go: (key: Key, address: string | undefined, before: readonly Command[]) => Promise<T>,
+  refusalIn: (result: T) => unknown,
+): Promise<T> {
+  let address: string | undefined
+  for (let left = servers.isCluster ? REDIRECTS : 0; ; left--) {
+    const result = await go(key, address, address ? [ASKING] : [])
+    const refused = refusalIn(result)
+    if (!isRedirect(refused, left)) return result
+    address = refused.word === 'ASK' ? refused.message.split(' ')[2] : undefined
+    if (refused.word === 'TRYAGAIN') await sleep(jittered(50 * 2 ** (REDIRECTS - left)))
+    // By following the redirect itself the client learns of the node, and of a slot that has moved.
+    await servers.send(['GET', String(key)], { typeMapping: PLAIN }).catch(() => {})
+  }
+}
+
+function isRedirect(reply: unknown, left: number): reply is ReplyError {
+  return left > 0 && reply instanceof ReplyError && /^(MOVED|ASK|TRYAGAIN)$/.test(reply.word)
 }
 
 function refusalOf({ args }: Command): HitherError | undefined {
@@ -240,21 +328,27 @@ function write(to: Target, commands: readonly Command[], bytes: boolean, isShare
     if (refused || !to.isReady) return Promise.reject(refused ?? lost(to, undefined, false))
     const words = command.args.map((arg) => (arg instanceof Uint8Array ? Buffer.from(arg) : String(arg)))
     return to.send(words, { typeMapping: bytes ? BYTES : PLAIN }).then(toWire, (error: unknown) => {
-      if (isReply(error)) return new ReplyError(error.message)
-      throw lost(to, error)
+      if (!isReply(error)) throw lost(to, error)
+      const reply = new ReplyError(error.message)
+      return isSplit(reply, command) ? keyByKey(command, (each) => write(to, each, bytes, isShared)) : reply
     })
   })
 }
 
-async function exec(to: Target, commands: readonly Command[], bytes: boolean): Promise<readonly Wire[]> {
-  const framed: Command[] = [{ args: ['MULTI'], effect: 'read' }, ...commands, { args: ['EXEC'], effect: 'once' }]
-  const replies = await Promise.all(write(to, framed, bytes, false))
-  const result = replies.at(-1)
-  if (Array.isArray(result)) return result
-  const at = replies.findIndex((reply) => reply instanceof ReplyError)
-  const cause = replies[at]
-  if (!(cause instanceof ReplyError)) throw new StoreRejectedError('EXEC', 'null')
-  throw new StoreRejectedError(String(framed[at]?.args[0]), cause, { maybeExecuted: at === 0 })
+async function exec(
+  to: Target,
+  commands: readonly Command[],
+  bytes: boolean,
+  before: readonly Command[] = [],
+): Promise<ReturnType<typeof readExec>> {
+  const framed = inTransaction(commands)
+  const replies = await Promise.all(write(to, [...before, ...framed], bytes, false))
+  return readExec(framed, replies.slice(before.length))
+}
+
+function ran(result: ReturnType<typeof readExec>): readonly Wire[] {
+  if ('error' in result) throw result.error
+  return result
 }
 
 /** Whether the error is an error reply. Compares class names, since the client's package may be loaded more than once. */

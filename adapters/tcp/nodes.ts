@@ -12,7 +12,7 @@ import { type NatMap, readSlots, type SlotNodes, splitName } from './topology.ts
 const REFRESH_MS = 100
 /** How long to wait for one node before asking another, in milliseconds. */
 const ASK_MS = 1000
-/** How long the table is used where reads go to replicas, which come and go without a notice, in milliseconds. */
+/** How long the table is used for replicas and for subscriptions, whose nodes come and go without a notice, in milliseconds. */
 const BELIEVE_MS = 10_000
 /** How long a replica that failed gets no reads, in milliseconds. */
 const AVOID_MS = 5000
@@ -48,6 +48,8 @@ export interface Nodes {
   refresh(doubted?: Node): Promise<void>
   /** A node for commands that any node can run: one with an open connection, if there is one. */
   any(): Node
+  /** Whether this `host:port` was of a node, and is none of the Cluster any more. Such a node gets no messages of the others. */
+  hasLeft(name: string): boolean
   /** Each primary once; the seeds while there is no table. */
   primaries(): Node[]
   /** `host:port` of a key's primary, `''` while it is unknown. */
@@ -71,6 +73,9 @@ export function createNodes(options: NodesOptions): Nodes {
   let refreshedAt = -NEVER
   let fault: unknown
   let speaker: Node | undefined
+  /** The names in the table that was read last, and the names that were in earlier ones alone. */
+  let members: ReadonlySet<string> = new Set()
+  let left: ReadonlySet<string> = new Set()
 
   const open = (address: RedisAddress, readonly: boolean): Node => {
     const node = createNode({ ...settings, address, ...(readonly ? { readonly } : {}) }, idleMs, connections)
@@ -84,6 +89,9 @@ export function createNodes(options: NodesOptions): Nodes {
     open({ ...first.settings.address, ...splitName(name), path: '' }, readonly)
 
   const forget = (known: ReadonlySet<string>): void => {
+    left = new Set([...left, ...members].filter((name) => !known.has(name)))
+    members = known
+    if (speaker && !known.has(speaker.name)) speaker = undefined
     for (const [name, node] of nodes) {
       if (known.has(node.name)) absentSince.delete(name)
       else if (!absentSince.has(name)) absentSince.set(name, now())
@@ -171,6 +179,10 @@ export function createNodes(options: NodesOptions): Nodes {
     avoid: (node) => void avoided.set(node, elapsedMs() + AVOID_MS),
     refresh,
     any,
+    hasLeft(name) {
+      if (clustered && elapsedMs() - refreshedAt > BELIEVE_MS) void refresh().catch(() => {})
+      return left.has(name)
+    },
     primaries,
     part: (key) => table?.[slotOf(key)]?.[0] ?? '',
     async close() {

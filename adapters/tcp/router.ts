@@ -27,6 +27,7 @@ export interface Router {
   /** Every primary, once they are known: for commands that see only one node (SCAN). */
   primaries(call?: Call): Promise<Node[]>
   any(): Node
+  hasLeft(name: string): boolean
   part(key: string): string
   close(): Promise<void>
 }
@@ -157,6 +158,7 @@ export function createRouter(options: NodesOptions): Router {
       }),
     primaries: (call) => whenLearned(call, async () => nodes.primaries()),
     any: nodes.any,
+    hasLeft: nodes.hasLeft,
     part: nodes.part,
     close() {
       over = true

@@ -1,7 +1,7 @@
 import { HitherError, StoreRejectedError } from '../../src/errors.ts'
 import { reconnectDelay } from '../../src/runtime/backoff.ts'
 import { setTimer } from '../../src/runtime/clock.ts'
-import { createHeartbeat, createListeners, type Listener, PING_MS } from '../../src/store/subscriptions.ts'
+import { createHeartbeat, createListeners, type Listener, MAX_SILENT, PING_MS } from '../../src/store/subscriptions.ts'
 import { ReplyError, type Wire } from '../../src/store/transport.ts'
 import { openConnection } from './connection.ts'
 import { closed } from './errors.ts'
@@ -15,14 +15,16 @@ export interface Subscriber {
 
 /**
  * Subscriptions of one transport. They share a separate connection, which is open while there is at least one of them. A PING
- * every 500 ms checks it, and it is opened again when it ends. Messages published meanwhile are lost: `onGap` is called when the
+ * every 500 ms checks it, and it is opened again when it ends, and when its node has left the Cluster (`hasLeft`). Messages published meanwhile are lost: `onGap` is called when the
  * connection ends, and again when messages can arrive again.
  */
-export function createSubscriber(settings: Settings, onGap: () => void): Subscriber {
+export function createSubscriber(settings: Settings, onGap: () => void, hasLeft: () => boolean): Subscriber {
   const listeners = createListeners()
   /** Callbacks of callers that wait for a channel's confirmation. They are called with an error, or without one. */
   const waiting = new Map<string, ((error?: unknown) => void)[]>()
   const confirmed = new Set<string>()
+  /** Channels that the server has refused, such as with BUSY when the connection was opened again. Each PING asks for them too. */
+  const refused = new Set<string>()
   /** Channels whose SUBSCRIBE has no reply yet, in the order of the replies. */
   let asked: string[] = []
   let connection: Connection | undefined
@@ -55,15 +57,27 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
     })
   const heartbeat = createHeartbeat({
     everyMs: PING_MS,
-    ping: () => connection?.tell(['PING']),
+    isDead: (silent) => silent >= MAX_SILENT || hasLeft(),
+    ping() {
+      connection?.tell(['PING'])
+      for (const channel of refused) ask(channel)
+    },
     onDead: () =>
       connection?.end(new HitherError('STORE_UNAVAILABLE', 'the subscription was silent', { retryable: true })),
   })
+  const onAnswered = (): void => {
+    if (!missed || asked.length > 0) return
+    missed = false
+    gap()
+  }
   const hear = (reply: Wire): void => {
     heartbeat.heard()
     if (reply instanceof ReplyError) {
       const channel = asked.shift()
-      if (channel !== undefined) settle(channel, new StoreRejectedError('SUBSCRIBE', reply))
+      if (channel === undefined) return
+      refused.add(channel)
+      settle(channel, new StoreRejectedError('SUBSCRIBE', reply))
+      onAnswered()
       return
     }
     if (!Array.isArray(reply)) return
@@ -74,10 +88,9 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
     } else if (kind === 'subscribe') {
       asked.shift()
       confirmed.add(String(channel))
+      if (refused.delete(String(channel))) missed = true
       settle(String(channel))
-      if (!missed || asked.length > 0) return
-      missed = false
-      gap()
+      onAnswered()
     }
   }
   const open = (): void => {
@@ -117,6 +130,7 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
     const ended = connection
     stop()
     confirmed.clear()
+    refused.clear()
     missed = false
     ended?.end(closed())
   }
@@ -127,6 +141,7 @@ export function createSubscriber(settings: Settings, onGap: () => void): Subscri
       const end = async (): Promise<void> => {
         if (!listeners.remove(listener)) return
         confirmed.delete(channel)
+        refused.delete(channel)
         if (listeners.size === 0) drop()
         else if (connection?.state() === 'ready') connection.tell(['UNSUBSCRIBE', channel])
       }

@@ -2,7 +2,7 @@ import { HitherError } from '../../src/errors.ts'
 import { createHeartbeat, PING_MS } from '../../src/store/subscriptions.ts'
 import { ReplyError, type Wire } from '../../src/store/transport.ts'
 import { openConnection } from './connection.ts'
-import { closed } from './errors.ts'
+import { closed, refused } from './errors.ts'
 import type { Settings } from './settings.ts'
 import type { Connection } from './wiring.ts'
 
@@ -60,6 +60,8 @@ export function openTrackedLink(
         tell(['CLIENT', 'TRACKING', 'ON', 'BCAST', ...which], (reply) => {
           tracked = !(reply instanceof ReplyError)
           if (tracked) events.onTracking()
+          // Somebody's script runs for long: the next link asks again.
+          else if (reply instanceof ReplyError && reply.word === 'BUSY') connection.end(refused(reply))
           else events.onRefused()
         })
         heartbeat.start()

@@ -50,7 +50,12 @@ export function openTransport(options: TcpTransportOptions): OpenTransport {
   }
   const router = createRouter({ ...plan, settings })
   const others = atAnyNode(settings, router)
-  const subscriber = createSubscriber(others, () => plan.emit('feed-gap', 'SUBSCRIBE'))
+  let subscribedAt = ''
+  const atSubscriptions = atAnyNode(settings, router, (name) => {
+    subscribedAt = name
+  })
+  const onGap = (): void => plan.emit('feed-gap', 'SUBSCRIBE')
+  const subscriber = createSubscriber(atSubscriptions, onGap, () => router.hasLeft(subscribedAt))
   const listeners = createListeners(others)
   let over = false
   const check = (): void => {
@@ -98,7 +103,11 @@ export function located({ settings, sentinels }: Plan): Settings {
 }
 
 /** Settings that lead to any node that is up. On a Cluster a message published at one node reaches subscribers at all nodes. */
-function atAnyNode(settings: Settings, router: Router): Settings {
-  const locate = settings.locate ?? (async () => router.any().settings.address)
-  return { ...settings, locate }
+function atAnyNode(settings: Settings, router: Router, onNode?: (name: string) => void): Settings {
+  const locate = async () => {
+    const node = router.any()
+    onNode?.(node.name)
+    return node.settings.address
+  }
+  return { ...settings, locate: settings.locate ?? locate }
 }

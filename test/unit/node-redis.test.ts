@@ -285,3 +285,154 @@ describe('a connection beside the client of node-redis', () => {
     await expect(send()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: false })
   })
 })
+
+describe('a slot of a Cluster of node-redis that moves', () => {
+  class ErrorReply extends Error {}
+  /** A Cluster of which `answer` plays each node: `old` has the slot by the client's table until the client follows a MOVED. */
+  function moving(answer: (node: string, args: readonly string[]) => unknown) {
+    const sent: string[] = []
+    let owner = 'old:1'
+    const at = (node: string) => async (args: readonly string[]) => {
+      sent.push(`${node} ${args.join(' ')}`)
+      const reply = answer(node, args)
+      if (reply instanceof Error) throw reply
+      return reply
+    }
+    const clients = new Map(
+      ['old:1', 'new:2'].map((node) => {
+        const peer = {
+          isOpen: true,
+          isReady: true,
+          on() {},
+          connect: async () => {},
+          destroy() {},
+          sendCommand: at(node),
+          duplicate: () => peer,
+        }
+        return [node, peer]
+      }),
+    )
+    const cluster = {
+      isOpen: true,
+      masters: [],
+      get slots() {
+        return Array.from({ length: 16_384 }, () => ({ master: owner as unknown as object }))
+      },
+      nodeByAddress: new Map([...clients.keys()].map((node) => [node, node])),
+      nodeClient: async (node: string) => clients.get(node),
+      _options: { defaults: { disableOfflineQueue: true } },
+      withTypeMapping() {},
+      duplicate() {},
+      async sendCommand(_key: string, _isReadonly: boolean, args: readonly string[]) {
+        if (args[0] === 'GET') owner = 'new:2'
+        return at('cluster')(args)
+      },
+    } as unknown as Parameters<typeof nodeRedisStore>[0]
+    return { sent, transport: nodeRedisStore(cluster).transport as ReturnType<typeof nodeRedisTransport> }
+  }
+  const pop = { args: ['BLPOP', 'k', 1], effect: 'once' } as const
+  const add = { args: ['INCR', 'k'], effect: 'once' } as const
+  const slot = 7629
+
+  it('is followed by a command that waits, after MOVED and after ASK', async () => {
+    const moved = moving((node, [name]) =>
+      node === 'new:2' ? ['k', 'v'] : name === 'GET' ? null : new ErrorReply(`MOVED ${slot} new:2`),
+    )
+    expect(await moved.transport.wait?.(pop)).toEqual(['k', 'v'])
+    expect(moved.sent).toEqual(['old:1 BLPOP k 1', 'cluster GET k', 'new:2 BLPOP k 1'])
+    const asked = moving((node, [name]) =>
+      node === 'new:2' ? (name === 'ASKING' ? 'OK' : ['k', 'v']) : new ErrorReply(`ASK ${slot} new:2`),
+    )
+    expect(await asked.transport.wait?.(pop)).toEqual(['k', 'v'])
+    expect(asked.sent.slice(-2)).toEqual(['new:2 ASKING', 'new:2 BLPOP k 1'])
+  })
+  it('is followed by a transaction, of which nothing has run', async () => {
+    const refusals = ['ASK 7629 new:2', 'TRYAGAIN Multiple keys']
+    let refused: string | undefined
+    const { sent, transport } = moving((_node, [name]) => {
+      if (name === 'EXEC') return refused ? new ErrorReply('EXECABORT') : [1]
+      if (name !== 'INCR') return 'OK'
+      refused = refusals.shift()
+      return refused ? new ErrorReply(refused) : 'QUEUED'
+    })
+    expect(await transport.transaction([add])).toEqual([1])
+    const nodes = sent.filter((text) => /INCR|ASKING/.test(text))
+    expect(nodes).toEqual(['old:1 INCR k', 'new:2 ASKING', 'new:2 INCR k', 'new:2 INCR k'])
+  })
+  it('splits no command over several keys: each key is on one node', async () => {
+    const { transport } = moving((_node, [name, key]) =>
+      name === 'MGET' ? new ErrorReply('TRYAGAIN Multiple keys') : `value of ${key}`,
+    )
+    expect(await transport.send({ args: ['MGET', 'a', 'b'], effect: 'read' })).toEqual(['value of a', 'value of b'])
+  })
+  it('is followed a few times, and no more', async () => {
+    const { sent, transport } = moving(() => new ErrorReply(`MOVED ${slot} new:2`))
+    expect(await transport.wait?.(pop)).toMatchObject({ word: 'MOVED' })
+    expect(sent.filter((text) => text.endsWith('BLPOP k 1'))).toHaveLength(6)
+  })
+})
+
+describe('a subscription over a Cluster of node-redis', () => {
+  it('goes on over a connection to any node, if the first ends, until it is ended', async () => {
+    interface Made extends Duplicate {
+      say(message: string): void
+      destroy(): void
+    }
+    const opened: Made[] = []
+    /** Outcomes of the connections, in order. */
+    const connects = [() => {}, () => Promise.reject(new Error('dead')), () => {}]
+    const duplicate = (options: Duplicate['options']): Made => {
+      const listeners: [string, () => void][] = []
+      const made = {
+        isOpen: true,
+        isReady: true,
+        options,
+        say: (_message: string) => {},
+        on: (event: string, listener: () => void) => void listeners.push([event, listener]),
+        emit(event: string) {
+          for (const [of, listener] of listeners) if (of === event) listener()
+        },
+        connect: async () => connects.shift()?.(),
+        async subscribe(_channel: string, listener: (message: string) => void) {
+          made.say = listener
+          opened.push(made)
+        },
+        destroy() {
+          made.isOpen = made.isReady = false
+        },
+      }
+      return made
+    }
+    const cluster = {
+      isOpen: true,
+      masters: ['a', 'b'],
+      slots: [],
+      nodeByAddress: new Map(),
+      nodeClient: async () => ({ isReady: true, duplicate }),
+      _options: { defaults: { disableOfflineQueue: true } },
+      withTypeMapping() {},
+      duplicate() {},
+      sendCommand() {},
+    } as unknown as Parameters<typeof nodeRedisStore>[0]
+    const heard: string[] = []
+    const transport = nodeRedisTransport(cluster)
+    const end = await transport.subscribe(
+      'news',
+      (message) => heard.push(message),
+      () => heard.push('gap'),
+    )
+    opened[0]?.say('1')
+    // An error of a connection that stays open ends nothing.
+    opened[0]?.emit('error')
+    expect(heard).toEqual(['1'])
+    opened[0]?.destroy()
+    opened[0]?.emit('error')
+    expect(heard).toEqual(['1', 'gap'])
+    await expect.poll(() => heard, { timeout: 20_000 }).toEqual(['1', 'gap', 'gap'])
+    expect([opened.length, connects.length]).toEqual([2, 0])
+    opened[1]?.say('2')
+    await end()
+    opened[1]?.emit('error')
+    expect([opened[1]?.isOpen, heard]).toEqual([false, ['1', 'gap', 'gap', '2']])
+  })
+})

@@ -55,6 +55,7 @@ export const mutants: readonly Mutant[] = [
   foreign('a lifetime that has ended counts as deleted', 'revision === undefined || purge.purged', 'purge.purged'),
   foreign('a refused purge does not count as one', 'if (!purge.error) return', 'return'),
   bucket('a bucket without a leader is down', 'if (err_code === NO_LEADER)', 'if (false)'),
+  bucket('a write that waits for replicas is faster', '10_071, 10_164', '10_071'),
   bucket('a value above its bound is too large', 'if (err_code === MESSAGE_TOO_LARGE)', 'if (false)'),
   bucket('a bucket that is gone is one for scans', 'if (page.error?.err_code === NO_STREAM)', 'if (false)'),
   subscriptions(
@@ -62,7 +63,11 @@ export const mutants: readonly Mutant[] = [
     'if (refused) throw unauthorized(refused)',
     'void (refused && unauthorized)',
   ),
-  subscriptions('one that failed is ended', '        end()\n        throw error', '        throw error'),
+  subscriptions('one whose connection is closed goes on over the next', '    gap()\n    moveLater()\n', '    gap()\n'),
+  subscriptions('and tries until there is one', '      } catch {\n        moveLater()', '      } catch {'),
+  subscriptions('one that is there already is not doubled', 'if (at === to) return', ''),
+  subscriptions('a connection that is closed is no next one', 'if (connection.isClosed()) return\n', ''),
+  subscriptions('one that failed is ended', '        each.end()\n        throw error', '        throw error'),
   requests(
     'a clock that is set back makes no request longer',
     'const atMs = elapsedMs()\n        const endMs',

@@ -16,6 +16,39 @@ export const mutants: readonly Mutant[] = [
     'inTime(call, true, () => transport.sendMany(commands, { ...call, onReply }))',
     'transport.sendMany(commands, { ...call, onReply })',
   ),
+  transport(
+    'a command that waits follows its slot',
+    'if (!isRedirect(refused, left)) return result',
+    'if (true) return result',
+  ),
+  transport(
+    'a subscription of a Cluster goes on elsewhere',
+    '            onGap?.()\n            listenAgain()',
+    '            onGap?.()',
+  ),
+  transport('and tries until it does', '          }, listenAgain)', '          }, () => {})'),
+  transport(
+    'the end of a connection alone ends it',
+    'if (peer.isOpen || !own.has(peer)) return',
+    'if (!own.has(peer)) return',
+  ),
+  transport(
+    'what was ended is not opened again',
+    'if (peer.isOpen || !own.has(peer)) return',
+    'if (peer.isOpen) return',
+  ),
+  transport('and goes with ASKING', 'address ? [ASKING] : []', '[]'),
+  transport('redirects are followed a few times over node-redis', 'return left > 0 && reply', 'return reply'),
+  transport(
+    'a slot that moves is learned',
+    "    await servers.send(['GET', String(key)], { typeMapping: PLAIN }).catch(() => {})\n",
+    '',
+  ),
+  transport(
+    'keys of two nodes are sent one by one',
+    'return isSplit(reply, command) ?',
+    'return isSplit(reply, command) && false ?',
+  ),
   transport('each command of a closed transport rejects', 'try {\n        enter(call)\n', 'try {\n'),
   transport('a batch that has ended hands over no reply', '!settled && call?.onReply', 'call?.onReply'),
   transport('a batch with a command that is refused is not sent', 'if (refused) throw refused\n', ''),
@@ -24,7 +57,11 @@ export const mutants: readonly Mutant[] = [
   transport('a command that was alone has not', ' && commands[1]\n', '\n'),
   transport('nor has one of a closed Cluster', ' && servers.isReady && commands', ' && commands'),
   peer('a client of redis 4 is refused', ', client?.withTypeMapping]', ']'),
-  transport('EXEC runs with its WATCH or not at all', 'reconnectStrategy: false', 'reconnectStrategy: 0'),
+  transport(
+    'EXEC runs with its WATCH or not at all',
+    'key, { reconnectStrategy: false }',
+    'key, { reconnectStrategy: 0 }',
+  ),
   transport(
     'a connection is waited for to the limit of its call',
     'await inTime(call, false, () => made.connect())',
@@ -32,8 +69,8 @@ export const mutants: readonly Mutant[] = [
   ),
   transport(
     'a transaction ends at its limits',
-    'return inTime(call, true, async () =>\n        exec(',
-    'return inTime({}, true, async () =>\n        exec(',
+    'return inTime(call, true, async () =>\n        ran(',
+    'return inTime({}, true, async () =>\n        ran(',
   ),
   transport(
     'a connection that was given up is ended',
@@ -46,13 +83,17 @@ export const mutants: readonly Mutant[] = [
   transport('nor is one that connects again', 'state.isConnecting = !ending\n', '\n'),
   transport('it ends once it has connected or failed', 'if (!own.has(made) && made.isOpen) made.destroy()', ''),
   transport('one that waits for the server is ended at once', '        state.isConnecting = false\n', ''),
-  transport('its subscriber hears no more of it', 'own.has(made) && onGap', 'onGap'),
+  transport('its subscriber hears no more of it', 'own.has(peer) && onGap', 'onGap'),
   transport(
     'so is that of a subscription that was refused',
-    '        end(made)\n        throw isReply(error)',
-    '        throw isReply(error)',
+    '          end(peer)\n          throw isReply(error)',
+    '          throw isReply(error)',
   ),
-  transport('a refused subscription is no outage', 'throw isReply(error)\n          ?', 'throw !isReply\n          ?'),
+  transport(
+    'a refused subscription is no outage',
+    'throw isReply(error)\n            ?',
+    'throw !isReply\n            ?',
+  ),
   transport(
     'no connection is opened beside a client that is away',
     'if (!client.isReady) throw lost(servers, undefined, false)',

@@ -32,8 +32,8 @@ export const mutants: readonly Mutant[] = [
   ),
   nodeRedisTransport(
     'a connection is asked for in time, over a Cluster of node-redis',
-    'await inTime(call, false, () => servers.clientFor(key))',
-    'await servers.clientFor(key)',
+    'await inTime(call, false, () => servers.clientFor(key, address))',
+    'await servers.clientFor(key, address)',
   ),
   nodeRedisTransport(
     'a scan ends in time, over node-redis',

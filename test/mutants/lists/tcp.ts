@@ -3,6 +3,7 @@ import { type Mutant, of } from '../mutants.ts'
 const UNIT = ['tcp/guards.test.ts']
 
 const courier = of('adapters/tcp/courier.ts', UNIT)
+const subscriber = of('adapters/tcp/subscriber.ts', UNIT)
 const topology = of('adapters/tcp/topology.ts', UNIT)
 const connection = of('adapters/tcp/connection.ts', UNIT)
 const patience = of('adapters/tcp/patience.ts', UNIT)
@@ -38,6 +39,16 @@ export const mutants: readonly Mutant[] = [
     '',
   ),
   store('reads over several connections are answered apart', 'readsApart: connections > 1', 'readsApart: false'),
+  subscriber('a subscription leaves a node that has left', ' || hasLeft()', ''),
+  nodes('and so does what is published', 'if (speaker && !known.has(speaker.name)) speaker = undefined', ''),
+  subscriber('a channel that is refused is asked for again', '      refused.add(channel)\n', ''),
+  subscriber(
+    'its messages may be missing',
+    'if (refused.delete(String(channel))) missed = true',
+    'refused.delete(String(channel))',
+  ),
+  subscriber('the others go on meanwhile', 'reply))\n      onAnswered()', 'reply))'),
+  of('adapters/tcp/tracked-link.ts', UNIT)('a server that is busy refuses no feed', "reply.word === 'BUSY'", 'false'),
   courier(
     'redirects are followed a few times',
     'reply instanceof ReplyError && left > 0 &&',

@@ -163,6 +163,14 @@ describe('a bucket', () => {
     await expect((await over(error(10_008))).write('k', 'v', {}, limits())).rejects.toMatchObject(down)
     await expect((await over(error(10_023))).read('k', limits())).rejects.toMatchObject({ code: 'STORE_REJECTED' })
   })
+  it('says of a write or delete that another was faster, also while replicas are still to confirm that one', async () => {
+    for (const code of [10_071, 10_164]) {
+      expect(await (await over(error(code))).write('k', 'v', { revision: 1 }, limits())).toBe(false)
+      expect(await (await over(error(code))).write('k', undefined, { revision: 1 }, limits())).toBe(false)
+    }
+    const refused = (await over(error(10_077))).write('k', 'v', { revision: 1 }, limits())
+    await expect(refused).rejects.toMatchObject({ code: 'STORE_REJECTED' })
+  })
   it('says of a value that it is larger than its bound', async () => {
     const bucket = await over(error(10_054))
     await expect(bucket.write('k', 'v', {}, limits())).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE' })
@@ -214,7 +222,7 @@ describe('a message', () => {
 
 describe('a subscription', () => {
   const open = (connection: NatsConnection, gaps: string[] = []) =>
-    createSubscriptions().add(connection, 's', {
+    createSubscriptions(async () => connection).add(connection, 's', {
       onMessage() {},
       onGap: () => void gaps.push('gap'),
       limits: limits(100),
@@ -237,6 +245,44 @@ describe('a subscription', () => {
       code: 'UNAUTHORIZED',
       message: 'NATS: the user lacks a right on $KV.shop',
     })
+  })
+  it('goes on over the next connection, if the client closes the first of itself', async () => {
+    const [first, second] = [played(), played()]
+    for (const { flush } of [first, second]) flush(Promise.resolve())
+    const subscribed = vi.spyOn(second.connection, 'subscribe')
+    const tries = [() => Promise.reject(unavailable('not connected')), async () => second.connection]
+    const subscriptions = createSubscriptions(() => (tries.shift() as () => Promise<NatsConnection>)())
+    const heard: string[] = []
+    const listener = { onMessage: (text: string) => heard.push(text), onGap: () => heard.push('gap'), limits: limits() }
+    await subscriptions.add(first.connection, 's', listener)
+    await first.status(undefined)
+    expect(heard).toEqual(['gap'])
+    // A call has opened the next connection meanwhile.
+    const end = await subscriptions.add(second.connection, 'other', listener)
+    await expect
+      .poll(() => subscribed.mock.calls.map(([subject]) => subject), { timeout: 20_000 })
+      .toEqual(['other', 's'])
+    await end()
+    second.answer('s', { string: () => 'two' })
+    expect(heard).toEqual(['gap', 'gap', 'gap', 'two'])
+    subscriptions.close()
+  })
+  it('ends with a connection that was passed to the store', async () => {
+    const { connection, flush, status } = played()
+    flush(Promise.resolve())
+    const gaps: string[] = []
+    let opened = 0
+    const closed = { ...connection, isClosed: () => true } as NatsConnection
+    const subscriptions = createSubscriptions(async () => {
+      opened++
+      return closed
+    })
+    const subscribed = vi.spyOn(closed, 'subscribe')
+    await subscriptions.add(connection, 's', { onMessage() {}, onGap: () => void gaps.push('gap'), limits: limits() })
+    await status(undefined)
+    await expect.poll(() => opened, { timeout: 20_000 }).toBe(1)
+    expect([gaps, subscribed.mock.calls]).toEqual([['gap'], []])
+    subscriptions.close()
   })
 })
 

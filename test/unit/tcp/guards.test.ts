@@ -1,9 +1,12 @@
 import { createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { memoryStore } from '../../../adapters/memory/index.ts'
 import { unreached } from '../../../adapters/tcp/errors.ts'
-import { tcpStore, tcpTransport } from '../../../adapters/tcp/index.ts'
+import { tcpStore, tcpTransport, trackingFeed } from '../../../adapters/tcp/index.ts'
 import { createNodes } from '../../../adapters/tcp/nodes.ts'
 import { readOptions } from '../../../adapters/tcp/options.ts'
+import { createCache } from '../../../src/index.ts'
+import { nearTier } from '../../../src/near/index.ts'
 import { createSessions } from '../../../src/session/index.ts'
 import { slotOf } from '../../../src/store/hash-slot.ts'
 
@@ -138,6 +141,96 @@ it('says of a list of urls that none is a node of a Cluster', async () => {
     name === 'CLUSTER' ? '-ERR This instance has cluster support disabled\r\n' : undefined,
   )
   await expect(open({ url: [url] }).send(get)).rejects.toMatchObject({ code: 'UNSUPPORTED', retryable: false })
+})
+
+it('listens and publishes at a node of the Cluster, once its own has left', async () => {
+  const confirmed = (name: string) => `*3\r\n${bulk('subscribe')}${bulk(name)}:1\r\n`
+  let ports: number[] = []
+  const range = (from: number, to: number, port: number) =>
+    `*3\r\n:${from}\r\n:${to}\r\n*2\r\n${bulk('127.0.0.1')}:${port}\r\n`
+  const table = () =>
+    ports[1]
+      ? `*2\r\n${range(0, 8191, ports[0] as number)}${range(8192, 16_383, ports[1])}`
+      : `*1\r\n${range(0, 16_383, ports[0] as number)}`
+  const node = async (): Promise<Played> => {
+    const self: Played = await play(([name = '', key = '']) => {
+      if (name === 'CLUSTER') return table()
+      if (name === 'SUBSCRIBE') return confirmed(key)
+      if (name === 'GET')
+        return ports.includes(self.port) ? '$-1\r\n' : `-MOVED ${slotOf(key)} 127.0.0.1:${ports[0]}\r\n`
+      return name === 'PUBLISH' ? ':1\r\n' : undefined
+    })
+    return self
+  }
+  const [a, b] = [await node(), await node()]
+  ports = [a.port, b.port]
+  const transport = open({ url: [a.url, b.url] })
+  await transport.send(get)
+  const gaps: number[] = []
+  await transport.subscribe(
+    'news',
+    () => {},
+    () => gaps.push(1),
+  )
+  const say = { args: ['PUBLISH', 'news', '1'], effect: 'once' as const }
+  await transport.send(say)
+  expect(a.heard).toEqual(expect.arrayContaining(['SUBSCRIBE', 'PUBLISH']))
+  ports = [b.port]
+  // After a MOVED the table is read again, unless it was just read.
+  let reads = 0
+  const read = async () => {
+    await transport.send({ args: ['GET', `k${reads++}`], effect: 'read' })
+    return b.heard
+  }
+  await expect.poll(read, { timeout: 20_000 }).toContain('SUBSCRIBE')
+  await expect.poll(() => gaps.length, { timeout: 20_000 }).toBe(2)
+  a.heard.length = 0
+  await transport.send(say)
+  expect([a.heard.includes('PUBLISH'), b.heard.includes('PUBLISH')]).toEqual([false, true])
+})
+
+it('asks again for a channel that is refused when the link is back, and the others go on', async () => {
+  const open: Socket[] = []
+  const replies = [':confirmed', ':confirmed', ':confirmed', '-BUSY Redis is busy running a script.\r\n']
+  const confirmed = (name: string) => `*3\r\n${bulk('subscribe')}${bulk(name)}:1\r\n`
+  const server = await play(([name, channel = ''], socket) => {
+    if (name !== 'SUBSCRIBE') return undefined
+    open[server.connections - 1] = socket
+    const reply = replies.shift()
+    return reply?.startsWith('-') ? reply : reply && confirmed(channel)
+  })
+  const transport = tcpTransport({ url: server.url })
+  closing.push(() => transport.close())
+  const heard: Record<string, string[]> = { other: [], denied: [] }
+  for (const [channel, items] of Object.entries(heard))
+    await transport.subscribe(
+      channel,
+      (text) => items.push(text),
+      () => items.push('gap'),
+    )
+  const say = (channel: string) => open.at(-1)?.write(`*3\r\n${bulk('message')}${bulk(channel)}${bulk('1')}`)
+  open[0]?.destroy()
+  // The second gap says that messages arrive again, though one channel has none.
+  await expect.poll(() => heard.other, { timeout: 20_000 }).toEqual(['gap', 'gap'])
+  say('other')
+  await expect.poll(() => heard, { timeout: 20_000 }).toEqual({ other: ['gap', 'gap', '1'], denied: ['gap', 'gap'] })
+  replies.push(':confirmed')
+  await expect.poll(() => heard.denied, { timeout: 20_000 }).toEqual(['gap', 'gap', 'gap'])
+  say('denied')
+  await expect.poll(() => heard.denied, { timeout: 20_000 }).toEqual(['gap', 'gap', 'gap', '1'])
+})
+
+it('asks again for the changes of keys, where a script of somebody held the server up', async () => {
+  const replies = ['-BUSY Redis is busy running a script.\r\n', '+OK\r\n']
+  const server = await play(([name]) => (name === 'CLIENT' ? replies.shift() : undefined))
+  const events: string[] = []
+  const feed = trackingFeed({ url: server.url, onEvent: ({ type }) => events.push(type) })
+  const cache = createCache({ store: memoryStore(), near: nearTier({ feed }), ttl: '1m' })
+  closing.push(() => cache.close())
+  await cache.set('k', 1)
+  await cache.get('k')
+  await expect.poll(() => server.heard, { timeout: 20_000 }).toEqual(['CLIENT', 'CLIENT'])
+  expect(events).toEqual([])
 })
 
 describe('reads of replicas', () => {
