@@ -1,12 +1,10 @@
-import { Buffer } from 'node:buffer'
-import { HitherError, isHitherError, StoreRejectedError } from '../../src/errors.ts'
+import { isHitherError } from '../../src/errors.ts'
 import { checkSignal } from '../../src/protocol/arguments.ts'
-import { jittered, reconnectDelay } from '../../src/runtime/backoff.ts'
-import { now, setTimer, sleep } from '../../src/runtime/clock.ts'
-import { checkLimit, limitOf, onLimit } from '../../src/runtime/deadline.ts'
+import { jittered } from '../../src/runtime/backoff.ts'
+import { sleep } from '../../src/runtime/clock.ts'
 import { type Call, withDeadline } from '../../src/store/call.ts'
 import { firstKey } from '../../src/store/hash-slot.ts'
-import { inTransaction, isSplit, keyByKey, readExec, scanKeys, timed } from '../../src/store/over-redis.ts'
+import { scanKeys, timed } from '../../src/store/over-redis.ts'
 import { partlyRun } from '../../src/store/sum-of.ts'
 import {
   type Command,
@@ -16,23 +14,14 @@ import {
   type Transport,
   type Wire,
 } from '../../src/store/transport.ts'
-import { type NodeRedisLike, type Peer, type Servers, serversOf, type TypeMapping } from './peer.ts'
-
-/** Reply types by their first byte: the types that only RESP3 has are mapped to their RESP2 form. */
-const PLAIN: TypeMapping = { 35: Boolean, 37: Array, 40: String, 44: String, 58: Number, 61: String, 126: Array }
-const BYTES: TypeMapping = { ...PLAIN, 36: Buffer, 43: String, 61: Buffer }
-
-/** Commands that change the state of the connection for its other users. */
-const NOT_SHARED = /^(MULTI|EXEC|DISCARD|WATCH|UNWATCH|HELLO|AUTH|SELECT|RESET|QUIT|MONITOR|[PS]?(UN)?SUBSCRIBE)$/
+import { exec, inTime, PLAIN, ran, refusalOf, type Target, targetOf, write } from './commands.ts'
+import { createConnections, type Key } from './connections.ts'
+import { type NodeRedisLike, type Servers, serversOf } from './peer.ts'
+import { subscriberOf } from './subscription.ts'
 
 /** Most redirects that a transaction or a command that waits follows. */
 const REDIRECTS = 5
 const ASKING: Command = { args: ['ASKING'], effect: 'read' }
-
-/** Longest wait for the connection of a subscription, in milliseconds. */
-const OPEN_MS = 5000
-
-type Key = string | Uint8Array | undefined
 
 export interface NodeRedisTransport extends Transport {
   /** As `sendMany`, but each command has its own outcome: a node that is down fails no command of another. */
@@ -73,58 +62,8 @@ export function limited(transport: NodeRedisTransport): NodeRedisTransport {
 /** The transport of a store, which itself ends the calls that it sends together. */
 export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport {
   const servers = serversOf(borrowed)
-  /** A node of a Cluster may never come back, so a connection for messages is not opened there again, but at any node. */
-  const elsewhere = servers.isCluster ? { reconnectStrategy: false } : undefined
-  let closed = false
-  const own = new Map<Peer, { isConnecting: boolean; readonly ending: AbortController | undefined }>()
-  const enter = ({ signal }: { readonly signal?: AbortSignal } = {}): void => {
-    if (signal?.aborted) throw signal.reason
-    if (closed) throw new HitherError('CLOSED', 'the transport is closed')
-  }
-  /**
-   * Opens a connection beside the client's, with its options and `settings`; on a Cluster, to the node of the key. Rejects at the
-   * limit of the call, since the client itself would try for as long as its server is down.
-   */
-  const open = async (call: Call | undefined, key?: Key, settings?: object, address?: string): Promise<Peer> => {
-    enter(call)
-    const client = await inTime(call, false, () => servers.clientFor(key, address))
-    enter(call)
-    if (!client.isReady) throw lost(servers, undefined, false)
-    // The client gives all its sockets the same signal: one that reconnects would keep a listener for each.
-    const ending = settings && new AbortController()
-    const made = client.duplicate(
-      ending && { socket: { ...client.options?.socket, ...settings, signal: ending.signal } },
-    )
-    const state = { isConnecting: !ending, ending }
-    made.on('reconnecting', () => {
-      state.isConnecting = !ending
-    })
-    for (const event of ['connect', 'error']) {
-      made.on(event, () => {
-        state.isConnecting = false
-        if (!own.has(made) && made.isOpen) made.destroy()
-      })
-    }
-    own.set(made, state)
-    try {
-      await inTime(call, false, () => made.connect())
-      return made
-    } catch (error) {
-      end(made)
-      throw isHitherError(error) || call?.signal?.aborted ? error : lost(servers, error, false)
-    }
-  }
-  /** It does not reconnect: the server would have forgotten the WATCH, and EXEC would run unguarded. */
-  const openOwn = async (call: Call | undefined, key?: Key, address?: string): Promise<ReturnType<typeof targetOf>> =>
-    targetOf(await open(call, key, { reconnectStrategy: false }, address), servers)
-  const end = (made: Peer): void => {
-    const state = own.get(made)
-    // A client that is destroyed while it connects forgets its socket, which then stays open: without a signal it is destroyed
-    // once it has connected, or failed.
-    if (state && made.isOpen && (made.isReady || !state.isConnecting)) made.destroy()
-    own.delete(made)
-    state?.ending?.abort()
-  }
+  const connections = createConnections(servers)
+  const { enter, openOwn } = connections
 
   return {
     async send(command, call) {
@@ -178,7 +117,7 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
             return (await inTime(call, true, all)).at(-1) as Wire
           } finally {
             // If the caller has left, the server could still pop an element for it, and nobody would get it.
-            end(made.client)
+            connections.end(made.client)
           }
         }
         return redirected(servers, firstKey(command.args), run, (reply) => reply)
@@ -195,51 +134,10 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
         get ended() {
           return !made.client.isOpen
         },
-        release: () => end(made.client),
+        release: () => connections.end(made.client),
       }
     },
-    async subscribe(channel, onMessage, onGap) {
-      enter()
-      let made: Peer
-      let over = false
-      let failures = 0
-      const listen = async (): Promise<void> => {
-        const peer = await open({ deadline: now() + OPEN_MS }, undefined, elsewhere)
-        made = peer
-        for (const event of ['reconnecting', 'ready', 'end']) peer.on(event, () => own.has(peer) && onGap?.())
-        try {
-          await peer.subscribe(channel, onMessage)
-        } catch (error) {
-          end(peer)
-          throw isReply(error)
-            ? new StoreRejectedError('SUBSCRIBE', new ReplyError(error.message))
-            : lost(servers, error, false)
-        }
-        if (over) end(peer)
-        else if (elsewhere) {
-          peer.on('error', () => {
-            if (peer.isOpen || !own.has(peer)) return
-            end(peer)
-            onGap?.()
-            listenAgain()
-          })
-        }
-      }
-      const listenAgain = (): void => {
-        if (over || closed) return
-        setTimer(() => {
-          listen().then(() => {
-            failures = 0
-            onGap?.()
-          }, listenAgain)
-        }, reconnectDelay(failures++))
-      }
-      await listen()
-      return async () => {
-        over = true
-        end(made)
-      }
-    },
+    subscribe: subscriberOf(servers, connections),
     async *scan(pattern, call, timeoutMs) {
       checkSignal(call?.signal)
       enter(call)
@@ -250,38 +148,7 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
         yield* scanKeys(timed(send, timeoutMs), pattern, call)
       }
     },
-    async close() {
-      closed = true
-      for (const made of [...own.keys()]) end(made)
-    },
-  }
-}
-
-/** Rejects at the limit of the call, for what no store above watches: all but the commands that a store sends in batches. */
-async function inTime<T>(call: Call | undefined, maybeExecuted: boolean, run: () => Promise<T>): Promise<T> {
-  const limit = limitOf(call)
-  checkLimit(limit)
-  return new Promise((resolve, reject) => {
-    const timedOut = (): HitherError =>
-      new HitherError('TIMEOUT', 'no reply before the deadline', { retryable: true, maybeExecuted })
-    const callOff = onLimit(limit, timedOut, reject)
-    run().then(resolve, reject).finally(callOff)
-  })
-}
-
-/** A server or Cluster that commands are written to. */
-type Target = Pick<Servers, 'send' | 'isOpen' | 'isReady'>
-
-function targetOf(client: Peer, servers: Servers): Target & { readonly client: Peer } {
-  return {
-    client,
-    get isOpen() {
-      return servers.isOpen
-    },
-    get isReady() {
-      return client.isReady
-    },
-    send: (args, options) => client.sendCommand(args, options),
+    close: async () => connections.close(),
   }
 }
 
@@ -314,70 +181,4 @@ async function redirected<T>(
 
 function isRedirect(reply: unknown, left: number): reply is ReplyError {
   return left > 0 && reply instanceof ReplyError && /^(MOVED|ASK|TRYAGAIN)$/.test(reply.word)
-}
-
-function refusalOf({ args }: Command): HitherError | undefined {
-  const name = String(args[0])
-  return NOT_SHARED.test(name) ? new HitherError('UNSUPPORTED', `${name} needs a connection of its own`) : undefined
-}
-
-/** Writes commands one after another, with nothing between them. An error reply is a value. */
-function write(to: Target, commands: readonly Command[], bytes: boolean, isShared: boolean): Promise<Wire>[] {
-  return commands.map((command) => {
-    const refused = isShared ? refusalOf(command) : undefined
-    if (refused || !to.isReady) return Promise.reject(refused ?? lost(to, undefined, false))
-    const words = command.args.map((arg) => (arg instanceof Uint8Array ? Buffer.from(arg) : String(arg)))
-    return to.send(words, { typeMapping: bytes ? BYTES : PLAIN }).then(toWire, (error: unknown) => {
-      if (!isReply(error)) throw lost(to, error)
-      const reply = new ReplyError(error.message)
-      return isSplit(reply, command) ? keyByKey(command, (each) => write(to, each, bytes, isShared)) : reply
-    })
-  })
-}
-
-async function exec(
-  to: Target,
-  commands: readonly Command[],
-  bytes: boolean,
-  before: readonly Command[] = [],
-): Promise<ReturnType<typeof readExec>> {
-  const framed = inTransaction(commands)
-  const replies = await Promise.all(write(to, [...before, ...framed], bytes, false))
-  return readExec(framed, replies.slice(before.length))
-}
-
-function ran(result: ReturnType<typeof readExec>): readonly Wire[] {
-  if ('error' in result) throw result.error
-  return result
-}
-
-/** Whether the error is an error reply. Compares class names, since the client's package may be loaded more than once. */
-function isReply(error: unknown): error is Error {
-  for (let at = error as object | null; at; at = Object.getPrototypeOf(at)) {
-    if (/^(ErrorReply|SimpleError|BlobError)$/.test(at.constructor?.name ?? '')) return true
-  }
-  return false
-}
-
-/** The error of a command that got no reply. It is not retryable if the owner has closed the client. */
-function lost(
-  { isOpen }: Pick<Peer, 'isOpen'>,
-  cause: unknown,
-  maybeExecuted: boolean = !/^ClientOffline|^ClientClosed/.test(nameOf(cause)),
-): HitherError {
-  return new HitherError('STORE_UNAVAILABLE', 'the client is not connected, see cause', {
-    cause,
-    retryable: isOpen,
-    maybeExecuted,
-  })
-}
-
-const nameOf = (error: unknown): string => (error as Error | undefined)?.constructor?.name ?? ''
-
-function toWire(reply: unknown): Wire {
-  if (Array.isArray(reply)) return reply.map(toWire)
-  if (isReply(reply)) return new ReplyError(reply.message)
-  if (reply instanceof Uint8Array) return new Uint8Array(reply.buffer, reply.byteOffset, reply.byteLength)
-  if (typeof reply === 'boolean') return Number(reply)
-  return (reply ?? null) as Wire
 }

@@ -1,6 +1,9 @@
 import { type Mutant, of } from '../mutants.ts'
 
 const transport = of('adapters/node-redis/transport.ts', ['node-redis.test.ts'])
+const commands = of('adapters/node-redis/commands.ts', ['node-redis.test.ts'])
+const connections = of('adapters/node-redis/connections.ts', ['node-redis.test.ts'])
+const subscription = of('adapters/node-redis/subscription.ts', ['node-redis.test.ts'])
 const peer = of('adapters/node-redis/peer.ts', ['node-redis.test.ts'])
 const store = of('adapters/node-redis/index.ts', ['node-redis.test.ts'])
 const own = of('adapters/ioredis/index.ts', ['ioredis-watch.test.ts'])
@@ -21,20 +24,20 @@ export const mutants: readonly Mutant[] = [
     'if (!isRedirect(refused, left)) return result',
     'if (true) return result',
   ),
-  transport(
+  subscription(
     'a subscription of a Cluster goes on elsewhere',
-    '            onGap?.()\n            listenAgain()',
-    '            onGap?.()',
+    '          onGap?.()\n          listenAgain()',
+    '          onGap?.()',
   ),
-  transport('and tries until it does', '          }, listenAgain)', '          }, () => {})'),
-  transport(
+  subscription('and tries until it does', '        }, listenAgain)', '        }, () => {})'),
+  subscription(
     'the end of a connection alone ends it',
-    'if (peer.isOpen || !own.has(peer)) return',
-    'if (!own.has(peer)) return',
+    'if (peer.isOpen || !connections.has(peer)) return',
+    'if (!connections.has(peer)) return',
   ),
-  transport(
+  subscription(
     'what was ended is not opened again',
-    'if (peer.isOpen || !own.has(peer)) return',
+    'if (peer.isOpen || !connections.has(peer)) return',
     'if (peer.isOpen) return',
   ),
   transport('and goes with ASKING', 'address ? [ASKING] : []', '[]'),
@@ -44,7 +47,7 @@ export const mutants: readonly Mutant[] = [
     "    await servers.send(['GET', String(key)], { typeMapping: PLAIN }).catch(() => {})\n",
     '',
   ),
-  transport(
+  commands(
     'keys of two nodes are sent one by one',
     'return isSplit(reply, command) ?',
     'return isSplit(reply, command) && false ?',
@@ -57,12 +60,12 @@ export const mutants: readonly Mutant[] = [
   transport('a command that was alone has not', ' && commands[1]\n', '\n'),
   transport('nor has one of a closed Cluster', ' && servers.isReady && commands', ' && commands'),
   peer('a client of redis 4 is refused', ', client?.withTypeMapping]', ']'),
-  transport(
+  connections(
     'EXEC runs with its WATCH or not at all',
     'key, { reconnectStrategy: false }',
     'key, { reconnectStrategy: 0 }',
   ),
-  transport(
+  connections(
     'a connection is waited for to the limit of its call',
     'await inTime(call, false, () => made.connect())',
     'await made.connect()',
@@ -72,34 +75,34 @@ export const mutants: readonly Mutant[] = [
     'return inTime(call, true, async () =>\n        ran(',
     'return inTime({}, true, async () =>\n        ran(',
   ),
-  transport(
+  connections(
     'a connection that was given up is ended',
     '      end(made)\n      throw isHitherError',
     '      throw isHitherError',
   ),
-  transport('its socket is ended, too', '    state?.ending?.abort()\n', ''),
-  transport('a connection that may reconnect has no signal', 'const ending = settings && new', 'const ending = new'),
-  transport('one that connects is not forgotten', '(made.isReady || !state.isConnecting)', 'true'),
-  transport('nor is one that connects again', 'state.isConnecting = !ending\n', '\n'),
-  transport('it ends once it has connected or failed', 'if (!own.has(made) && made.isOpen) made.destroy()', ''),
-  transport('one that waits for the server is ended at once', '        state.isConnecting = false\n', ''),
-  transport('its subscriber hears no more of it', 'own.has(peer) && onGap', 'onGap'),
-  transport(
+  connections('its socket is ended, too', '    state?.ending?.abort()\n', ''),
+  connections('a connection that may reconnect has no signal', 'const ending = settings && new', 'const ending = new'),
+  connections('one that connects is not forgotten', '(made.isReady || !state.isConnecting)', 'true'),
+  connections('nor is one that connects again', 'state.isConnecting = !ending\n', '\n'),
+  connections('it ends once it has connected or failed', 'if (!own.has(made) && made.isOpen) made.destroy()', ''),
+  connections('one that waits for the server is ended at once', '        state.isConnecting = false\n', ''),
+  subscription('its subscriber hears no more of it', 'connections.has(peer) && onGap', 'onGap'),
+  subscription(
     'so is that of a subscription that was refused',
-    '          end(peer)\n          throw isReply(error)',
-    '          throw isReply(error)',
+    '        connections.end(peer)\n        throw isReply(error)',
+    '        throw isReply(error)',
   ),
-  transport(
+  subscription(
     'a refused subscription is no outage',
-    'throw isReply(error)\n            ?',
-    'throw !isReply\n            ?',
+    'throw isReply(error)\n          ?',
+    'throw !isReply\n          ?',
   ),
-  transport(
+  connections(
     'no connection is opened beside a client that is away',
     'if (!client.isReady) throw lost(servers, undefined, false)',
     '',
   ),
-  transport('one whose owner closed it is not worth another try', 'retryable: isOpen', 'retryable: true'),
+  commands('one whose owner closed it is not worth another try', 'retryable: isOpen', 'retryable: true'),
   store(
     'few connections are opened beside a client',
     'createExclusivePool(openOwn)\n',

@@ -9,6 +9,7 @@ const ioredisTransport = of('adapters/ioredis/transport.ts', UNIT)
 const memcached = of('adapters/memcached/scan.ts', UNIT)
 const nodeRedis = of('adapters/node-redis/index.ts', UNIT)
 const nodeRedisTransport = of('adapters/node-redis/transport.ts', UNIT)
+const nodeRedisConnections = of('adapters/node-redis/connections.ts', UNIT)
 
 export const mutants: readonly Mutant[] = [
   overRedis('publish and scan have a deadline', 'withDeadline(call, timeoutMs)', '{ ...call }'),
@@ -30,7 +31,7 @@ export const mutants: readonly Mutant[] = [
     'await inTime(withDeadline(call, timeoutMs), false, () => servers.clients())',
     'await servers.clients()',
   ),
-  nodeRedisTransport(
+  nodeRedisConnections(
     'a connection is asked for in time, over a Cluster of node-redis',
     'await inTime(call, false, () => servers.clientFor(key, address))',
     'await servers.clientFor(key, address)',
