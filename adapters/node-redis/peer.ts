@@ -36,7 +36,7 @@ interface ClusterPeer {
   readonly isOpen: boolean
   readonly masters: readonly object[]
   readonly slots: readonly { readonly master: object }[]
-  readonly nodeByAddress: ReadonlyMap<string, object>
+  readonly nodeByAddress?: ReadonlyMap<string, object>
   readonly _options?: { readonly defaults?: object }
   sendCommand(
     key: string | Buffer | undefined,
@@ -135,7 +135,7 @@ function ofCluster(cluster: ClusterPeer): Servers {
       const { masters } = cluster
       const placed =
         key === undefined ? masters[Math.floor(random() * masters.length)] : cluster.slots[slotOf(key)]?.master
-      const node = cluster.nodeByAddress.get(address) ?? placed
+      const node = cluster.nodeByAddress?.get(address) ?? placed
       if (!node)
         throw new HitherError('STORE_UNAVAILABLE', 'no node of the Cluster serves this slot', { retryable: true })
       return cluster.nodeClient(node)
