@@ -14,8 +14,6 @@ const KNOWN: { readonly [K in keyof DualStoreOptions]-?: 1 } = { reads: 1, mirro
 const MAX_PENDING = 10_000
 /** How long writes are only remembered after the other store failed, in milliseconds; never with `reads: 'to'`. */
 const REST_MS = 1000
-/** An operation with one of these commands may remove its key. */
-const mayRemove = /'(DEL|UNLINK)'/
 /** Pending keys that one write copies besides its own. */
 const CATCH_UP = 50
 
@@ -71,8 +69,8 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
       const pullsFirst = pending.get(key)
       pending.delete(key)
       try {
-        if (pullsFirst) await pull(key, call)
-        await copyKey(copying, key)
+        // What cannot be pulled, such as bytes, is left where it is.
+        if (!pullsFirst || (await pull(key, call))) await copyKey(copying, key)
       } catch (error) {
         failed.set(key, error)
         remember([key], pullsFirst)
@@ -101,16 +99,14 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
         maybeExecuted: true,
       })
   }
-  /** Copies the keys after the write. Remembers them if the write failed but may have changed one of the stores. */
+  /** Copies the keys after the write. Remembers them if the write failed but may have run. */
   const written = async <T>(keys: readonly string[], write: Promise<T>): Promise<T> => {
-    try {
-      const result = await write
-      await mirror(keys)
-      return result
-    } catch (error) {
-      if (isStrict || !isHitherError(error) || error.maybeExecuted) remember(keys, isStrict)
+    const result = await write.catch((error: unknown) => {
+      if (!isHitherError(error) || error.maybeExecuted) remember(keys, isStrict)
       throw error
-    }
+    })
+    await mirror(keys)
+    return result
   }
   const pull = (key: string, call?: Call): Promise<boolean> => pullKey({ from, main, maxBytes }, key, call)
   /** Awaits the read here, because some runtimes report a promise that is rejected before it is returned. */
@@ -153,10 +149,15 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
     ): Promise<R> {
       const isRead = operation.effect === 'read'
       const step = async (): Promise<R> => {
+        if (!isStrict || !(await pull(key, call)) || !removes(operation, args))
+          return main.run(operation, key, args, call)
         // The race: the operation removes the key, and another caller pulls what `from` still has. So `from` lacks it before.
         // Other operations leave it there, for programs that still read `from`.
-        if (isStrict && (await pull(key, call)) && mayRemove.test(operation.lua)) await from.delete([key], call)
-        return main.run(operation, key, args, call)
+        await from.delete([key], call)
+        return main.run(operation, key, args, call).catch((error: unknown) => {
+          remember([key], true)
+          throw error
+        })
       }
       return isRead ? step() : written([key], step())
     },
@@ -185,6 +186,12 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
     if (main.scan) yield* main.scan(pattern, call)
     if (isStrict && from.scan) yield* from.scan(pattern, call)
   }
+}
+
+/** Whether the operation removes the key: it takes a token or an entry, or ends an entry or a session. */
+function removes({ name }: { readonly name: string }, args: readonly Arg[]): boolean {
+  if (name === 'session.end') return args[1] === 0
+  return /\.take$/.test(name) || (/^(entry|plain)\./.test(name) && /^(take|expire)$/.test(String(args[0])))
 }
 
 /** Deletes in `from` first: until the key is gone from the store that decides, a read finds it there, afterwards nowhere. */

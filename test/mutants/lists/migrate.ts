@@ -59,7 +59,7 @@ export const mutants: readonly Mutant[] = [
   state('a state of another run is refused', 'if (saved?.of !== of)', 'if (!of)'),
   dual(
     'a write that may have run is brought over',
-    'if (isStrict || !isHitherError(error) || error.maybeExecuted) remember(keys, isStrict)',
+    'if (!isHitherError(error) || error.maybeExecuted) remember(keys, isStrict)',
     '',
   ),
   dual('what failed is remembered', '        remember([key], pullsFirst)\n', ''),
@@ -74,16 +74,17 @@ export const mutants: readonly Mutant[] = [
     "if (typeof again !== 'object' || again.value !== copy.value)",
     'if (false)',
   ),
-  dual(
-    'a step sees what only the old store has',
-    'if (isStrict && (await pull(key, call)) && mayRemove',
-    'if (isStrict && mayRemove',
-  ),
+  dual('a step sees what only the old store has', '|| !(await pull(key, call)) || ', '|| '),
   dual('what a step removes is not pulled again', 'await from.delete([key], call)', 'void 0'),
-  dual('what a step keeps stays in the old store', '&& mayRemove.test(operation.lua)', ''),
+  dual('what a step keeps stays in the old store', ' || !removes(operation, args))', ')'),
+  dual(
+    'what cannot be pulled is left where it is',
+    '!pullsFirst || (await pull(key, call))',
+    'pullsFirst && (await pull(key, call)), true',
+  ),
   dual('what only the old store has outlives a failed write', 'remember(keys, isStrict)', 'remember(keys)'),
   dual('also after another outage', 'remember([key], pullsFirst)', 'remember([key])'),
-  dual('what a failed step left is brought back', 'isStrict || !isHitherError(error)', '!isHitherError(error)'),
+  dual('what a failed step left is brought back', '          remember([key], true)\n', ''),
   dual(
     'a dual store reads the keys it was given',
     'const keys = [...given]\n      const values',
@@ -94,7 +95,7 @@ export const mutants: readonly Mutant[] = [
     'const keys = [...given]\n      return',
     'const keys = given\n      return',
   ),
-  dual('a write whose caller has left is brought over', '|| !isHitherError(error) ||', '||'),
+  dual('a write whose caller has left is brought over', 'if (!isHitherError(error) ||', 'if ('),
   dual('a delete that one store has done may have run', 'isHitherError(error) ? partlyRun(error) : error', 'error'),
   memory(
     'bytes that a step looked at stay bytes',

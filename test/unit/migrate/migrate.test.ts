@@ -1,4 +1,5 @@
 import { createCache, HitherError } from 'hither'
+import { createIdempotency } from 'hither/idempotency'
 import { memoryStore } from 'hither/memory'
 import { dualStore, type MigrateState, migrate } from 'hither/migrate'
 import { describe, expect, it } from 'vitest'
@@ -483,31 +484,61 @@ describe('a dual store', () => {
     expect([await from.get('n'), await to.get('n')]).toEqual(['7', '7'])
   })
 
-  it('keeps what only the old store has when a write of it has failed', async () => {
-    const [from, to] = [memoryStore(), brokenStore('down', { store: memoryStore() })]
+  it('keeps what only the old store has when a write of it may have run and has not', async () => {
+    const [from, to] = [memoryStore(), brokenStore(undefined, { store: memoryStore() })]
     await from.set('n', '7')
-    const dual = dualStore(from, to, { reads: 'to' })
-    await expect(dual.set('n', '8')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
-    await expect(dual.run(addToCount, 'n', [1, 0])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    const silent = over(to, {
+      async set() {
+        throw new HitherError('TIMEOUT', 'no reply', { maybeExecuted: true })
+      },
+    })
+    const dual = dualStore(from, silent, { reads: 'to' })
+    await expect(dual.set('n', '8')).rejects.toMatchObject({ code: 'TIMEOUT' })
+    to.fault = 'down'
     await expect(dual.sync()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
     to.fault = undefined
     await dual.sync()
     expect([await from.get('n'), await to.get('n'), dual.pending]).toEqual(['7', '7', 0])
   })
 
+  it('keeps what only the old store has and the new one cannot hold when a write of it has failed', async () => {
+    const [from, to] = [memoryStore(), brokenStore('down', { store: memoryStore() })]
+    const bytes = new Uint8Array([0, 255])
+    await from.setBytes?.('b', bytes)
+    const dual = dualStore(from, over(to, { set: () => Promise.reject(new Error('left')) }), { reads: 'to' })
+    await expect(dual.set('b', '8')).rejects.toThrow('left')
+    expect(dual.pending).toBe(1)
+    to.fault = undefined
+    await dual.sync()
+    expect([await from.getBytes?.('b'), dual.pending]).toEqual([bytes, 0])
+  })
+
+  it('remembers no key that no store takes', async () => {
+    const dual = dualStore(memoryStore(), memoryStore(), { reads: 'to' })
+    await expect(dual.set('', '1')).rejects.toMatchObject({ code: 'INVALID_KEY' })
+    await expect(dual.run(takeToken, 'l'.repeat(2000), [])).rejects.toMatchObject({ code: 'INVALID_KEY' })
+    expect(dual.pending).toBe(0)
+  })
+
   it('leaves a key where programs that read the old store find it while an operation that keeps it runs', async () => {
     const [from, to] = [memoryStore(), memoryStore()]
-    let meanwhile: unknown
-    const late = over(to, {
-      async run(operation, key, args, call?: Call) {
-        if (operation === (addToCount as object)) meanwhile = await from.get(key)
-        return to.run(operation, key, args, call)
+    const deleted: string[] = []
+    const old = over(from, {
+      async delete(keys, call) {
+        deleted.push(...keys)
+        return from.delete(keys, call)
       },
     })
-    const dual = dualStore(from, late, { reads: 'to' })
-    await dual.set('n', '7')
-    await dual.run(addToCount, 'n', [1, 0])
-    expect(meanwhile).toBe('7')
+    const store = dualStore(old, to, { reads: 'to' })
+    await store.set('n', '7')
+    await store.run(addToCount, 'n', [1, 0])
+    const attempt = await createIdempotency({ store }).begin('k', { scope: 's', fingerprint: 'f' })
+    if (attempt.outcome === 'first') await attempt.complete('done')
+    const cache = createCache({ store, namespace: 'c', ttl: '1h' })
+    await cache.set('n', 1)
+    await cache.increment('n')
+    expect(deleted).toEqual([])
+    expect([await cache.take('n'), deleted.includes('c:n')]).toEqual([2, true])
   })
 
   it('reads and deletes the keys that it was given, also where the array of keys changes meanwhile', async () => {
