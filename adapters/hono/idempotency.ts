@@ -81,12 +81,10 @@ export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>)
     try {
       await next()
     } catch (error) {
-      await settle(attempt.release())
+      if (!hasGivenUp(error)) await settle(attempt.release())
       throw error
     }
-    // A middleware such as `timeout()`, before or after this one, has given up on the handler, which may still run. The key stays
-    // claimed, so that a duplicate is told that the request may have been carried out.
-    if (GAVE_UP.test(`${(c.error as { status?: number } | undefined)?.status}`)) return
+    if (hasGivenUp(c.error)) return
     // The status of a network error (`Response.error()`) is 0: no response with it can be made for a duplicate.
     if (c.error || c.res.status >= 500 || c.res.status === 0) {
       await settle(attempt.release())
@@ -101,6 +99,14 @@ export function idempotency<E extends Env = Env>(options: IdempotencyOptions<E>)
     c.res = response
     await settle(keep(attempt, response, body))
   }
+}
+
+/**
+ * Whether a middleware such as `timeout()`, before or after this one, has given up on the handler, which may still run. The key then
+ * stays claimed, so that a duplicate gets 409.
+ */
+function hasGivenUp(error: unknown): boolean {
+  return GAVE_UP.test(`${(error as { status?: number } | undefined)?.status}`)
 }
 
 type First = Extract<Attempt, { outcome: 'first' }>

@@ -89,7 +89,10 @@ export function session<T extends object, E extends Env = Env>(
     await next()
     await saveAll()
     if (!cookie) return
-    if (!c.res.headers.getSetCookie().includes(cookie)) c.header('set-cookie', cookie, { append: true })
+    // The handler may have sent it itself, with other attributes.
+    const own = `${cookie.split(';', 1)[0]};`
+    const isSent = c.res.headers.getSetCookie().some((sent) => `${sent};`.startsWith(own))
+    if (!isSent) c.header('set-cookie', cookie, { append: true })
     if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')
   }
 }

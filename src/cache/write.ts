@@ -45,12 +45,15 @@ export async function setMany(
     pairs.map(([key]) => key),
   )
   const life = lifeOf(core, options)
+  const { tags } = options
+  // A copy: the caller may change its array before it is read below.
+  const names = [...(Array.isArray(tags) ? tags : ((tags as Captured | undefined)?.tags ?? []))]
   const ticket = core.near.begin()
   const writes = pairs.map(([key, value], i) => {
     const to = targets[i] as string
     return { key, to, coded: encodeValue(core.values, value, to), ticket }
   })
-  let stamp = versionsForWrite(view, options.tags, life, limit)
+  let stamp = versionsForWrite(view, tags, life, limit)
   const parts = [stamp, ...writes.map(({ coded }) => bounded(core, coded, limit))]
   const ready = parts.some((part) => part instanceof Promise)
     ? Promise.all(parts).then(([made, ...all]) => {
@@ -74,12 +77,10 @@ export async function setMany(
     const outcome = outcomes[i]
     if (outcome?.status !== 'rejected') continue
     if (!reportAsEvent(aboutKey(view, key), options, outcome.reason)) throw outcome.reason
-    const { tags } = options
     const captured = epochOf(tags)
     // Not kept near: a version from `capture` may have ended since.
     if (captured !== undefined && captured !== core.versions.epoch) continue
-    const names = Array.isArray(tags) ? tags : (tags as Captured | undefined)?.tags
-    await keepUnconfirmed(view, key, { coded: await coded, life, tags: names ?? [], ticket })
+    await keepUnconfirmed(view, key, { coded: await coded, life, tags: names, ticket })
   }
 }
 

@@ -97,11 +97,11 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
   const { request, next } = plan
   const known = stored && headersOf(stored.fields)
   const requestMs = now()
-  const standIn = async (answer: number | 'none'): Promise<Response | undefined> => {
+  const standIn = async (answer: number | 'none', status?: number): Promise<Response | undefined> => {
     // A client that sent `no-cache` gets no stored response.
     if (!stored || plan.directives.has('no-cache') || !mayReplaceError(stored, answer, now(), plan.directives))
       return undefined
-    const why = answer === 'none' ? { detail: 'disconnected' } : { fwdStatus: answer, detail: 'error' }
+    const why = status ? { fwdStatus: status, detail: 'error' } : { detail: 'disconnected' }
     return respond(engine, plan, stored, { ...task.story, ...why })
   }
   let response: Response
@@ -133,7 +133,7 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
     // can be asked only once gets that chance with the next request.
     if (plan.context.refresh === false) {
       await drop(engine, plan, stored)
-      const instead = await standIn('none')
+      const instead = await standIn('none', 304)
       if (instead) {
         done(undefined, true)
         return instead
@@ -144,7 +144,7 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
     return ask({ ...task, stored: undefined, plan: { ...plan, request: withHeaders(request, headers) } }, done)
   }
   if (response.status >= 500) {
-    const instead = await standIn(response.status)
+    const instead = await standIn(response.status, response.status)
     if (instead) {
       done(undefined, true)
       await response.body?.cancel()

@@ -50,10 +50,12 @@ export function createRecorder(source: ReadableStream<Uint8Array>, recording: Re
     if (recording.length !== undefined && collector.length() !== recording.length) return lose()
     try {
       const body = await collector.finish()
+      // The race: the client leaves while the last part is written. Its chunks are deleted then.
+      if (state !== 'open') return
       state = 'whole'
       await recording.onWhole(body, collector.length())
     } catch (error) {
-      state = 'open'
+      if (state === 'whole') state = 'open'
       lose(error)
     }
   }

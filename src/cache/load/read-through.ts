@@ -157,7 +157,7 @@ async function withoutReading(
   const isHit = isFresh(near)
   if (!isHit && !isCounted) countMiss(view, key)
   if (!near) return loadPastDeadline(caller)
-  countHit(view, isHit ? 'hit' : 'stale', key)
+  if (!isHit || !isCounted) countHit(view, isHit ? 'hit' : 'stale', key)
   return near.value
 }
 

@@ -3,6 +3,7 @@ import { type IdempotencyOptions, idempotency } from 'hither/hono'
 import { createIdempotency } from 'hither/idempotency'
 import { memoryStore } from 'hither/memory'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
+import { every } from 'hono/combine'
 import { HTTPException } from 'hono/http-exception'
 import { describe, expect, it } from 'vitest'
 
@@ -108,6 +109,7 @@ describe('the middleware idempotency', () => {
     ['in front', 408],
     ['behind', 504],
     ['behind', 408],
+    ['combined', 504],
   ] as const)('keeps the key of a handler that a timeout() %s gives up on: %i', async (place, status) => {
     let runs = 0
     let giveUp = (): void => {}
@@ -125,7 +127,7 @@ describe('the middleware idempotency', () => {
       scope: () => 'guest',
     })
     const app = new Hono()
-      .use(...(place === 'in front' ? [timeout, guard] : [guard, timeout]))
+      .use(...{ 'in front': [timeout, guard], behind: [guard, timeout], combined: [every(guard, timeout)] }[place])
       .post('/pay', async (c) => {
         const finished = new Promise<void>((resolve) => {
           finish = resolve
