@@ -80,10 +80,10 @@ export function createSubscriptions(open: () => Promise<NatsConnection>): Subscr
         const connection = await open()
         if (connection.isClosed()) return
         for (const each of active) each.attach(connection)
-        gap()
       } catch {
-        moveLater()
+        return moveLater()
       }
+      gap()
     }, PING_MS)
   }
   return {
@@ -95,14 +95,14 @@ export function createSubscriptions(open: () => Promise<NatsConnection>): Subscr
         gap: () => onGap?.(),
         attach(to) {
           if (at === to) return
-          at = to
-          if (!watched.has(to)) void watch(to)
           const subscription = to.subscribe(subject, {
             callback(error, message) {
               if (error) refused = error
               else onMessage(message.string())
             },
           })
+          at = to
+          if (!watched.has(to)) void watch(to)
           end = () => {
             if (!to.isClosed()) subscription.unsubscribe()
           }

@@ -46,16 +46,23 @@ export function refusalOf({ args }: Command): HitherError | undefined {
   return NOT_SHARED.test(name) ? new HitherError('UNSUPPORTED', `${name} needs a connection of its own`) : undefined
 }
 
+/**
+ * Whose commands are written: of a connection that others use too, where those that change its state are refused; of a batch that
+ * has been checked; or of a connection that nobody else uses, such as those of a transaction, of which none may be sent again alone.
+ */
+export type Use = 'shared' | 'checked' | 'own'
+
 /** Writes commands one after another, with nothing between them. An error reply is a value. */
-export function write(to: Target, commands: readonly Command[], bytes: boolean, isShared: boolean): Promise<Wire>[] {
+export function write(to: Target, commands: readonly Command[], bytes: boolean, use: Use): Promise<Wire>[] {
   return commands.map((command) => {
-    const refused = isShared ? refusalOf(command) : undefined
+    const refused = use === 'shared' ? refusalOf(command) : undefined
     if (refused || !to.isReady) return Promise.reject(refused ?? lost(to, undefined, false))
     const words = command.args.map((arg) => (arg instanceof Uint8Array ? Buffer.from(arg) : String(arg)))
     return to.send(words, { typeMapping: bytes ? BYTES : PLAIN }).then(toWire, (error: unknown) => {
       if (!isReply(error)) throw lost(to, error)
       const reply = new ReplyError(error.message)
-      return isSplit(reply, command) ? keyByKey(command, (each) => write(to, each, bytes, isShared)) : reply
+      const isWhole = use === 'own' || !isSplit(reply, command)
+      return isWhole ? reply : keyByKey(command, (each) => write(to, each, bytes, use))
     })
   })
 }
@@ -67,7 +74,7 @@ export async function exec(
   before: readonly Command[] = [],
 ): Promise<ReturnType<typeof readExec>> {
   const framed = inTransaction(commands)
-  const replies = await Promise.all(write(to, [...before, ...framed], bytes, false))
+  const replies = await Promise.all(write(to, [...before, ...framed], bytes, 'own'))
   return readExec(framed, replies.slice(before.length))
 }
 

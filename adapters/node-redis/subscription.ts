@@ -41,11 +41,11 @@ export function subscriberOf(servers: Servers, connections: Connections): NonNul
       }
     }
     const listenAgain = (): void => {
-      if (over || connections.isClosed) return
+      if (over || connections.isClosed || !servers.isOpen) return
       setTimer(() => {
         listen().then(() => {
           failures = 0
-          onGap?.()
+          if (!over) onGap?.()
         }, listenAgain)
       }, reconnectDelay(failures++))
     }

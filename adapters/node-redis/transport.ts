@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { isHitherError } from '../../src/errors.ts'
 import { checkSignal } from '../../src/protocol/arguments.ts'
 import { jittered } from '../../src/runtime/backoff.ts'
@@ -68,14 +69,14 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
   return {
     async send(command, call) {
       enter(call)
-      return write(servers, [command], call?.bytes === true, true)[0] as Promise<Wire>
+      return write(servers, [command], call?.bytes === true, 'shared')[0] as Promise<Wire>
     },
     async sendMany(commands, call) {
       enter(call)
       const refused = commands.map(refusalOf).find(Boolean)
       if (refused) throw refused
       const isSpread = servers.isCluster && servers.isReady && commands[1]
-      const replies = write(servers, commands, call?.bytes === true, false)
+      const replies = write(servers, commands, call?.bytes === true, 'checked')
       const kept = replies.map((reply, at) => reply.then((value) => (call?.onReply ? call.onReply(value, at) : value)))
       // Other nodes of a Cluster may have run their commands.
       return Promise.all(kept).catch((error: unknown) => {
@@ -89,7 +90,7 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
         for (const at of commands.keys()) onError(at, error)
         return
       }
-      write(servers, commands, call.bytes === true, true).forEach((reply, at) => {
+      write(servers, commands, call.bytes === true, 'shared').forEach((reply, at) => {
         reply.then(
           (value) => onReply(at, value),
           (error) => onError(at, error),
@@ -99,28 +100,29 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
     async transaction(commands, call) {
       enter(call)
       const keyed = commands.find(({ args }) => args.length > 1)
-      const run = async (key: Key, address: string | undefined, before: readonly Command[]) =>
-        exec(await oneOf(servers, key, address), commands, call?.bytes === true, before)
-      return inTime(call, true, async () =>
-        ran(
-          await redirected(servers, keyed && firstKey(keyed.args), run, (result) => 'error' in result && result.blamed),
-        ),
-      )
+      const key = keyed && firstKey(keyed.args)
+      const go: Go<Awaited<ReturnType<typeof exec>>> = async (address, before) => {
+        enter(call)
+        return exec(await oneOf(servers, key, address), commands, call?.bytes === true, before)
+      }
+      const refusalIn: RefusalIn<Awaited<ReturnType<typeof exec>>> = (result) => 'error' in result && result.blamed
+      return inTime(call, true, async () => ran(await redirected(servers, { key, call, go, refusalIn })))
     },
     ...(servers.isCluster && {
       wait(command: Command, call?: Call) {
-        const run = async (key: Key, address: string | undefined, before: readonly Command[]): Promise<Wire> => {
+        const key = firstKey(command.args)
+        const go: Go<Wire> = async (address, before) => {
           const made = await openOwn(call, key, address)
           try {
             const all = (): Promise<Wire[]> =>
-              Promise.all(write(made, [...before, command], call?.bytes === true, false))
+              Promise.all(write(made, [...before, command], call?.bytes === true, 'own'))
             return (await inTime(call, true, all)).at(-1) as Wire
           } finally {
             // If the caller has left, the server could still pop an element for it, and nobody would get it.
             connections.end(made.client)
           }
         }
-        return redirected(servers, firstKey(command.args), run, (reply) => reply)
+        return redirected(servers, { key, call, go, refusalIn: (reply) => reply })
       },
     }),
     async exclusive(call, key) {
@@ -128,7 +130,7 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
       const made = await openOwn(call, key)
       return {
         send: (command, options) =>
-          inTime(options, true, () => write(made, [command], options?.bytes === true, false)[0] as Promise<Wire>),
+          inTime(options, true, () => write(made, [command], options?.bytes === true, 'own')[0] as Promise<Wire>),
         transaction: (list, options) =>
           inTime(options, true, async () => ran(await exec(made, list, options?.bytes === true))),
         get ended() {
@@ -144,7 +146,7 @@ export function unlimitedTransport(borrowed: NodeRedisLike): NodeRedisTransport 
       for (const client of await inTime(withDeadline(call, timeoutMs), false, () => servers.clients())) {
         const target = targetOf(client, servers)
         const send: Transport['send'] = (command, limits) =>
-          inTime(limits, false, () => write(target, [command], false, true)[0] as Promise<Wire>)
+          inTime(limits, false, () => write(target, [command], false, 'shared')[0] as Promise<Wire>)
         yield* scanKeys(timed(send, timeoutMs), pattern, call)
       }
     },
@@ -157,25 +159,35 @@ async function oneOf(servers: Servers, key: Key, address?: string): Promise<Targ
   return servers.isCluster ? targetOf(await servers.clientFor(key, address), servers) : servers
 }
 
+/** Sends to the node of the key, or to that of `address` with `before` in front. */
+type Go<T> = (address: string | undefined, before: readonly Command[]) => Promise<T>
+/** The reply in a result by which the server may have refused it. */
+type RefusalIn<T> = (result: T) => unknown
+
+interface Redirecting<T> {
+  readonly key: Key
+  readonly call: Call | undefined
+  readonly go: Go<T>
+  readonly refusalIn: RefusalIn<T>
+}
+
 /**
- * Runs `go` at the node of the key. After MOVED, ASK and TRYAGAIN nothing has run, so `go` runs again; after ASK at the node that
- * the reply names, with `before` in front. `refusalIn` finds the reply in a result.
+ * After MOVED, ASK and TRYAGAIN nothing has run, so `go` runs again; after ASK at the node that the reply names. Rejects at the
+ * limits of the call before it does.
  */
-async function redirected<T>(
-  servers: Servers,
-  key: Key,
-  go: (key: Key, address: string | undefined, before: readonly Command[]) => Promise<T>,
-  refusalIn: (result: T) => unknown,
-): Promise<T> {
+async function redirected<T>(servers: Servers, { key = '', call, go, refusalIn }: Redirecting<T>): Promise<T> {
   let address: string | undefined
   for (let left = servers.isCluster ? REDIRECTS : 0; ; left--) {
-    const result = await go(key, address, address ? [ASKING] : [])
+    const result = await go(address, address ? [ASKING] : [])
     const refused = refusalIn(result)
     if (!isRedirect(refused, left)) return result
     address = refused.word === 'ASK' ? refused.message.split(' ')[2] : undefined
-    if (refused.word === 'TRYAGAIN') await sleep(jittered(50 * 2 ** (REDIRECTS - left)))
-    // By following the redirect itself the client learns of the node, and of a slot that has moved.
-    await servers.send(['GET', String(key)], { typeMapping: PLAIN }).catch(() => {})
+    const name = typeof key === 'string' ? key : Buffer.from(key)
+    await inTime(call, false, async () => {
+      if (refused.word === 'TRYAGAIN') await sleep(jittered(50 * 2 ** (REDIRECTS - left)))
+      // By following the redirect itself the client learns of the node, and of a slot that has moved.
+      await servers.send(['GET', name], { typeMapping: PLAIN }).catch(() => {})
+    })
   }
 }
 

@@ -25,8 +25,8 @@ export function createSubscriber(settings: Settings, onGap: () => void, hasLeft:
   const confirmed = new Set<string>()
   /** Channels that the server has refused, such as with BUSY when the connection was opened again. Each PING asks for them too. */
   const refused = new Set<string>()
-  /** Channels whose SUBSCRIBE has no reply yet, in the order of the replies. */
-  let asked: string[] = []
+  /** Channels whose SUBSCRIBE has no reply yet, in the order of the replies; undefined stands for a PING. */
+  let asked: (string | undefined)[] = []
   let connection: Connection | undefined
   let cancelRetry: (() => void) | undefined
   let failures = 0
@@ -59,6 +59,7 @@ export function createSubscriber(settings: Settings, onGap: () => void, hasLeft:
     everyMs: PING_MS,
     isDead: (silent) => silent >= MAX_SILENT || hasLeft(),
     ping() {
+      asked.push(undefined)
       connection?.tell(['PING'])
       for (const channel of refused) ask(channel)
     },
@@ -74,22 +75,26 @@ export function createSubscriber(settings: Settings, onGap: () => void, hasLeft:
     heartbeat.heard()
     if (reply instanceof ReplyError) {
       const channel = asked.shift()
-      if (channel === undefined) return
-      refused.add(channel)
-      settle(channel, new StoreRejectedError('SUBSCRIBE', reply))
+      if (channel !== undefined) {
+        refused.add(channel)
+        settle(channel, new StoreRejectedError('SUBSCRIBE', reply))
+      }
       onAnswered()
       return
     }
-    if (!Array.isArray(reply)) return
-    const [kind, channel, message] = reply as readonly Wire[]
+    // Before the first subscription the reply to a PING is a text.
+    const [kind, channel, message] = Array.isArray(reply) ? (reply as readonly Wire[]) : [`${reply}`.toLowerCase()]
     if (kind === 'message') {
       // A message that was too large to read is a gap.
       listeners.deliver(channel, message instanceof ReplyError ? undefined : String(message))
     } else if (kind === 'subscribe') {
       asked.shift()
-      confirmed.add(String(channel))
+      if (listeners.channels().has(String(channel))) confirmed.add(String(channel))
       if (refused.delete(String(channel))) missed = true
       settle(String(channel))
+      onAnswered()
+    } else if (kind === 'pong') {
+      asked.shift()
       onAnswered()
     }
   }

@@ -100,8 +100,17 @@ const WHOLE = /%[-+ #0]*\d*[.\d]*[diuxX]|\bformat\s*\(\s*[^'"\s]/
 /** `tonumber` of two arguments, which may be calls of calls. */
 const BASE = /\btonumber\s*\([^()]*(?:\((?:[^()]|\([^()]*\))*\)[^()]*)*,/
 
-/** `("%d"):format(` is the method of a string, which no script can replace. */
-const LITERAL_FORMAT = /\(("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')\)[ \t]*:[ \t]*format[ \t]*\((?!\s*\))/g
+/** A text or a comment of Lua. */
+const TEXT = /"(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*'|(?:--)?\[(=*)\[[\s\S]*?\]\1\]|--.*/.source
+
+/** What may come before a text in parentheses, unless they are those of a call. */
+const BEFORE = /(?=\()(?<=(?:^|[^\w\])}"'.:\s]|\.\.|\b(?:return|and|or|not|in|if|elseif|while|until|then|do|else))\s*)/
+  .source
+/** Or else `("%d"):format(`: the method of a string, which no script can replace. */
+const LITERAL_FORMAT = new RegExp(
+  `${TEXT}|${BEFORE}${/\(("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')\)[ \t]*:[ \t]*format[ \t]*\((?!\s*\))/.source}`,
+  'g',
+)
 
 const STRINGS = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g
 /** Code that makes numbers: arithmetic, a conversion, a long literal. */
@@ -116,9 +125,8 @@ const needsNumbers = (code: string): boolean =>
   COUNTS.test(code.replace(STRINGS, '').replace(/--(?!\[).*/g, '')) ||
   ADDS.test(/function|load/.test(code) ? code.replace(/return/g, '') : code)
 
-/** A text or a comment, or else a `return` whose command would be a tail call. */
-const RETURNS =
-  /"(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*'|(?:--)?\[(=*)\[[\s\S]*?\]\1\]|--.*|(\breturn\s+)(?=redis\s*\.\s*p?call\b)/g
+/** Or else a `return` whose command would be a tail call. */
+const RETURNS = new RegExp(`${TEXT}|${/(\breturn\s+)(?=redis\s*\.\s*p?call\b)/.source}`, 'g')
 
 /**
  * `NUMBERS` for code that needs it, and that code. A function of Lua that is the last call of another takes its place, so that no
@@ -126,7 +134,9 @@ const RETURNS =
  */
 export function withNumbers(code: string): readonly [before: string, code: string] {
   if ((/\bformat\b/.test(code) && WHOLE.test(code)) || BASE.test(code)) {
-    const [before, after] = onlyNumbers(code.replace(LITERAL_FORMAT, 'string.format($1,'))
+    const [before, after] = onlyNumbers(
+      code.replace(LITERAL_FORMAT, (all, _, text?: string) => (text ? `string.format(${text},` : all)),
+    )
     return [before + WIDE, after]
   }
   return onlyNumbers(code)

@@ -189,7 +189,7 @@ describe('rateLimitStore', () => {
       expect((await store.increment(key)).totalHits).toBe(2)
     }
   })
-  it("tells the end of a window by this machine's clock, whatever the store's says", async () => {
+  it("reports the end of a window by this machine's clock, whatever the store's says", async () => {
     for (const skewMs of [-7_200_000, 7_200_000]) {
       const store = memoryStore({ now: () => Date.now() + skewMs })
       const limits = rateLimitStore(store, { prefix: prefix() })

@@ -93,7 +93,7 @@ async function play(history: Called[], moment: () => number, make: Make): Promis
     if (make.again === 'always') history.push({ ...called, isUnknown: true })
   } catch (error) {
     const { code, maybeExecuted } = error as { code?: string; maybeExecuted?: boolean }
-    expect(code).toMatch(/^(STORE_UNAVAILABLE|TIMEOUT)$/)
+    if (code !== 'STORE_UNAVAILABLE' && code !== 'TIMEOUT') throw error
     if (make.isRead || maybeExecuted === false) return
     called.isUnknown = true
     if (make.again) history.push({ ...called })
@@ -128,6 +128,7 @@ describe.each(Object.keys(ways))('random calls over %s', (name) => {
     const seed = seedOfTheDay()
     const chance = createChance(seed)
     let isOver = false
+    let unjudged = 0
     const troubles = async (): Promise<void> => {
       while (!isOver) {
         await pause(chance.below(30))
@@ -140,7 +141,9 @@ describe.each(Object.keys(ways))('random calls over %s', (name) => {
     const playKey = async (kind: string, key: string): Promise<void> => {
       const made = await (kinds[kind] as (typeof anywhere)[string])({ ...opened, key, chance })
       const history = await historyOf(made, chance)
-      if (isLinearizable(history, made.model)) return
+      const isExplained = isLinearizable(history, made.model)
+      if (isExplained === undefined) unjudged++
+      if (isExplained !== false) return
       throw new Error(`seed ${seed}, ${kind}: no order explains\n${describeHistory(history)}`)
     }
     try {
@@ -149,5 +152,6 @@ describe.each(Object.keys(ways))('random calls over %s', (name) => {
       isOver = true
       await troubled
     }
+    expect(unjudged).toBeLessThan((KEYS * Object.keys(kinds).length) / 2)
   })
 })

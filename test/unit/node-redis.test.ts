@@ -359,6 +359,36 @@ describe('a slot of a Cluster of node-redis that moves', () => {
     const nodes = sent.filter((text) => /INCR|ASKING/.test(text))
     expect(nodes).toEqual(['old:1 INCR k', 'new:2 ASKING', 'new:2 INCR k', 'new:2 INCR k'])
   })
+  it('is followed by a command that waits on a key of bytes', async () => {
+    let asked: unknown
+    const { transport } = moving((node, [name, key]) => {
+      if (name === 'GET') asked = key
+      return node === 'new:2' ? ['k', 'v'] : name === 'GET' ? null : new ErrorReply(`MOVED ${slot} new:2`)
+    })
+    await transport.wait?.({ ...pop, args: ['BLPOP', new Uint8Array([1, 200]), 1] })
+    expect(asked).toEqual(Buffer.from([1, 200]))
+  })
+  it('sends no command of a transaction for each key alone', async () => {
+    const refusals = ['TRYAGAIN Multiple keys']
+    let refused: string | undefined
+    const { sent, transport } = moving((_node, [name]) => {
+      if (name === 'EXEC') return refused ? new ErrorReply('EXECABORT') : [2]
+      if (name !== 'DEL') return 'OK'
+      refused = refusals.shift()
+      return refused ? new ErrorReply(refused) : 'QUEUED'
+    })
+    expect(await transport.transaction([{ args: ['DEL', '{k}a', '{k}b'], effect: 'once' }])).toEqual([2])
+    expect(sent.filter((text) => text.includes('DEL'))).toEqual(['old:1 DEL {k}a {k}b', 'new:2 DEL {k}a {k}b'])
+  })
+  it('is not waited for past the limits of the call, where the node does not reply', async () => {
+    const left = new AbortController()
+    const { transport } = moving((_node, [name]) => {
+      if (name !== 'GET') return new ErrorReply(name === 'EXEC' ? 'EXECABORT' : `MOVED ${slot} new:2`)
+      left.abort(new Error('the caller has left'))
+      return new Promise(() => {})
+    })
+    await expect(transport.wait?.(pop, { signal: left.signal })).rejects.toThrow('the caller has left')
+  })
   it('splits no command over several keys: each key is on one node', async () => {
     const { transport } = moving((_node, [name, key]) =>
       name === 'MGET' ? new ErrorReply('TRYAGAIN Multiple keys') : `value of ${key}`,

@@ -23,10 +23,10 @@ const MAX_VISITS = 30_000
 
 /**
  * Whether the calls can be put in one order that explains all their results, in which no call comes before one that had ended
- * before it began. A search by depth that remembers what it has visited (Wing and Gong; Lowe). True also for a history that it
+ * before it began. A search by depth that remembers what it has visited (Wing and Gong; Lowe). Undefined for a history that it
  * cannot judge within its bound.
  */
-export function isLinearizable<S>(history: readonly Called[], { initial, next }: Model<S>): boolean {
+export function isLinearizable<S>(history: readonly Called[], { initial, next }: Model<S>): boolean | undefined {
   const calls = history.toSorted((a, b) => a.start - b.start)
   const placed = calls.map(() => false)
   const visited = new Set<string>()
@@ -35,6 +35,7 @@ export function isLinearizable<S>(history: readonly Called[], { initial, next }:
     if (open === 0) return true
     const place = JSON.stringify([placed.map(Number).join(''), state])
     if (visited.has(place)) return false
+    // Ends the search.
     if (visited.add(place).size > MAX_VISITS) return true
     const ends = calls.map(({ end, isUnknown }, i) => (placed[i] || isUnknown ? Number.POSITIVE_INFINITY : end))
     const firstEnd = Math.min(...ends)
@@ -56,7 +57,8 @@ export function isLinearizable<S>(history: readonly Called[], { initial, next }:
       calls.some((call, i) => call.isUnknown && isExplainedBy(call, i))
     )
   }
-  return visit(initial)
+  const isExplained = visit(initial)
+  return visited.size > MAX_VISITS ? undefined : isExplained
 }
 
 /** The history as text, a line for each call. */

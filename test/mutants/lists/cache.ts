@@ -617,9 +617,14 @@ export const mutants: readonly Mutant[] = [
     'entry.writtenMs >= sinceMs + CLOCKS_DIFFER_MS',
     'entry.writtenMs >= 0',
   ),
+  of('src/cache/write.ts', ['cache/near.test.ts'])(
+    'a value that is kept near has the tags of the call',
+    '[...(Array.isArray(tags) ? tags : ((tags as Captured | undefined)?.tags ?? []))]',
+    'Array.isArray(tags) ? tags : ((tags as Captured | undefined)?.tags ?? [])',
+  ),
   write(
     'a write that may not fail is kept near',
-    'await keepUnconfirmed(view, key, { coded: await coded, life, tags: names ?? [], ticket })',
+    'await keepUnconfirmed(view, key, { coded: await coded, life, tags: names, ticket })',
     '',
   ),
   write(

@@ -16,6 +16,13 @@ const argument = of('src/protocol/arguments.ts', ['counter/counter.test.ts'])
 
 export const mutants: readonly Mutant[] = [
   middleware('a response too large for the store was one', "error.code === 'VALUE_TOO_LARGE'", 'false'),
+  middleware('one that gave up and threw keeps the key', 'if (!hasGivenUp(error)) await', 'await'),
+  session(
+    'a cookie that the handler has sent is not sent again',
+    "if (!isSent) c.header('set-cookie'",
+    "c.header('set-cookie'",
+  ),
+  session('also with other attributes', "cookie.split(';', 1)[0]", 'cookie'),
   idempotency('an abort does not wait for the store', 'limitOf({ signal })', 'limitOf({})'),
   idempotency('and releases behind the claim', 'asking.then(release, release)', 'release()'),
   idempotency(

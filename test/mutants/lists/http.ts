@@ -28,6 +28,7 @@ const handle = of('src/http/handle.ts', UNIT)
 const looking = of('src/http/look.ts', SECURITY)
 const body = of('src/http/body.ts', COLLAPSE)
 const record = of('src/http/record-body.ts', COLLAPSE)
+const recorder = of('src/http/record-body.ts', ['http/record-body.test.ts'])
 const collect = of('src/http/collect-body.ts', COLLAPSE)
 const inFront = of('adapters/hono/cache-response.ts', ['hono/fields-in-front.test.ts'])
 const responses = of('adapters/hono/cache-response.ts', ['hono/cache-response.test.ts'])
@@ -455,6 +456,12 @@ export const mutants: readonly Mutant[] = [
     'if (answer) return respond',
     COLLAPSE,
   ),
+  recorder(
+    'a body that was lost meanwhile is not stored',
+    "      if (state !== 'open') return\n      state = 'whole'",
+    "      state = 'whole'",
+  ),
+  recorder('nor lost twice', "if (state === 'whole') state = 'open'", "state = 'open'"),
   record(
     'a body has the length that it says',
     'if (recording.length !== undefined && collector.length() !== recording.length) return lose()',

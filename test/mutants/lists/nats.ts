@@ -64,7 +64,7 @@ export const mutants: readonly Mutant[] = [
     'void (refused && unauthorized)',
   ),
   subscriptions('one whose connection is closed goes on over the next', '    gap()\n    moveLater()\n', '    gap()\n'),
-  subscriptions('and tries until there is one', '      } catch {\n        moveLater()', '      } catch {'),
+  subscriptions('and tries until there is one', '        return moveLater()\n', '        return\n'),
   subscriptions('one that is there already is not doubled', 'if (at === to) return', ''),
   subscriptions('a connection that is closed is no next one', 'if (connection.isClosed()) return\n', ''),
   subscriptions('one that failed is ended', '        each.end()\n        throw error', '        throw error'),

@@ -41,17 +41,24 @@ export const mutants: readonly Mutant[] = [
     'if (peer.isOpen) return',
   ),
   transport('and goes with ASKING', 'address ? [ASKING] : []', '[]'),
+  commands('a transaction is not sent in parts', "use === 'own' || !isSplit", '!isSplit'),
+  transport(
+    'a node that a redirect asks is waited for to the limit of the call',
+    'await inTime(call, false, async () => {\n      if (refused.word',
+    'await inTime({}, false, async () => {\n      if (refused.word',
+  ),
+  transport(
+    'a slot is asked for by the bytes of the key',
+    "typeof key === 'string' ? key : Buffer.from(key)",
+    'String(key)',
+  ),
   transport('redirects are followed a few times over node-redis', 'return left > 0 && reply', 'return reply'),
   transport(
     'a slot that moves is learned',
-    "    await servers.send(['GET', String(key)], { typeMapping: PLAIN }).catch(() => {})\n",
+    "      await servers.send(['GET', name], { typeMapping: PLAIN }).catch(() => {})\n",
     '',
   ),
-  commands(
-    'keys of two nodes are sent one by one',
-    'return isSplit(reply, command) ?',
-    'return isSplit(reply, command) && false ?',
-  ),
+  commands('keys of two nodes are sent one by one', '|| !isSplit(reply, command)', '|| true'),
   transport('each command of a closed transport rejects', 'try {\n        enter(call)\n', 'try {\n'),
   transport('a batch that has ended hands over no reply', '!settled && call?.onReply', 'call?.onReply'),
   transport('a batch with a command that is refused is not sent', 'if (refused) throw refused\n', ''),
@@ -72,8 +79,8 @@ export const mutants: readonly Mutant[] = [
   ),
   transport(
     'a transaction ends at its limits',
-    'return inTime(call, true, async () =>\n        ran(',
-    'return inTime({}, true, async () =>\n        ran(',
+    'return inTime(call, true, async () => ran(await redirected',
+    'return inTime({}, true, async () => ran(await redirected',
   ),
   connections(
     'a connection that was given up is ended',

@@ -47,7 +47,7 @@ export const mutants: readonly Mutant[] = [
     'if (refused.delete(String(channel))) missed = true',
     'refused.delete(String(channel))',
   ),
-  subscriber('the others go on meanwhile', 'reply))\n      onAnswered()', 'reply))'),
+  subscriber('a PING that is refused refuses no subscription', '      asked.push(undefined)\n', ''),
   of('adapters/tcp/tracked-link.ts', UNIT)('a server that is busy refuses no feed', "reply.word === 'BUSY'", 'false'),
   courier(
     'redirects are followed a few times',

@@ -336,6 +336,19 @@ describe('while the store is away', () => {
     await cache.set('k', 'kept', { onWriteFailure: 'event' })
     expect(await cache.getEntry('k')).toMatchObject({ value: 'kept', age: expect.closeTo(0, -3) })
   })
+  it('keeps it with the tags of the call, though the caller changes its array meanwhile', async () => {
+    const { cache, state } = setUp()
+    await warm(cache, 'k', 'old')
+    state.away = true
+    const tags = ['t']
+    const setting = cache.set('k', 'kept', { tags, onWriteFailure: 'event' })
+    tags[0] = 'other'
+    await setting
+    await cache.invalidateTags(['other'], { onWriteFailure: 'event' })
+    expect(cache.peek('k')).toBe('kept')
+    await cache.invalidateTags(['t'], { onWriteFailure: 'event' })
+    expect(cache.peek('k')).toBeUndefined()
+  })
   it('keeps near what was set with onWriteFailure event, and rejects without', async () => {
     const { cache, state, types } = setUp()
     await warm(cache, 'k', 'old')

@@ -48,6 +48,10 @@ const REPLIES: readonly (readonly [script: string, reply: unknown])[] = [
   ['return nil, 1 -- the last line', null],
   ['return string.format("%d", 1700000000123)', '1700000000123'],
   ['return ("%d"):format(1700000000123)', '1700000000123'],
+  ['local text = "%d" .. ("%d"):format(1700000000123) return text', '%d1700000000123'],
+  ["return tostring('%d'):format(5)", '5'],
+  ["return (tostring)('%d'):format(5)", '5'],
+  [`return "tostring('%d'):format(5)" -- ('%d'):format(5)`, "tostring('%d'):format(5)"],
   [
     'local f = string.format return f("%d %i %u %s %%", -1700000000123.9, 2^33, 2^33, "x")',
     '-1700000000123 8589934592 8589934592 x %',

@@ -220,6 +220,26 @@ it('asks again for a channel that is refused when the link is back, and the othe
   await expect.poll(() => heard.denied, { timeout: 20_000 }).toEqual(['gap', 'gap', 'gap', '1'])
 })
 
+it('takes the refusal of a PING for that of no subscription', async () => {
+  let isPinged = false
+  let isGreeted = false
+  const server = await play(([name, channel = '']) => {
+    if (name === 'PING' && isGreeted) {
+      isPinged = true
+      return ''
+    }
+    if (name !== 'SUBSCRIBE') return undefined
+    isGreeted = true
+    const refusal = channel === 'second' ? '-BUSY Redis is busy running a script.\r\n' : ''
+    return `${refusal}*3\r\n${bulk('subscribe')}${bulk(channel)}:1\r\n`
+  })
+  const transport = tcpTransport({ url: server.url })
+  closing.push(() => transport.close())
+  await transport.subscribe('first', () => {})
+  await expect.poll(() => isPinged, { timeout: 20_000 }).toBe(true)
+  expect(await transport.subscribe('second', () => {})).toBeTypeOf('function')
+})
+
 it('asks again for the changes of keys, where a script of somebody held the server up', async () => {
   const replies = ['-BUSY Redis is busy running a script.\r\n', '+OK\r\n']
   const server = await play(([name]) => (name === 'CLIENT' ? replies.shift() : undefined))
