@@ -41,9 +41,9 @@ export function createSubscriber(settings: Settings, onGap: () => void, hasLeft:
     waiting.delete(channel)
     for (const done of all) done(error)
   }
-  const ask = (channel: string): void => {
+  const ask = (channel?: string): void => {
     asked.push(channel)
-    connection?.tell(['SUBSCRIBE', channel])
+    connection?.tell(channel === undefined ? ['PING'] : ['SUBSCRIBE', channel])
   }
   const confirmation = (channel: string): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -59,15 +59,14 @@ export function createSubscriber(settings: Settings, onGap: () => void, hasLeft:
     everyMs: PING_MS,
     isDead: (silent) => silent >= MAX_SILENT || hasLeft(),
     ping() {
-      asked.push(undefined)
-      connection?.tell(['PING'])
+      ask()
       for (const channel of refused) ask(channel)
     },
     onDead: () =>
       connection?.end(new HitherError('STORE_UNAVAILABLE', 'the subscription was silent', { retryable: true })),
   })
   const onAnswered = (): void => {
-    if (!missed || asked.length > 0) return
+    if (!missed || asked.some((channel) => channel !== undefined)) return
     missed = false
     gap()
   }
@@ -79,8 +78,7 @@ export function createSubscriber(settings: Settings, onGap: () => void, hasLeft:
         refused.add(channel)
         settle(channel, new StoreRejectedError('SUBSCRIBE', reply))
       }
-      onAnswered()
-      return
+      return void onAnswered()
     }
     // Before the first subscription the reply to a PING is a text.
     const [kind, channel, message] = Array.isArray(reply) ? (reply as readonly Wire[]) : [`${reply}`.toLowerCase()]

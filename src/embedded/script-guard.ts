@@ -104,8 +104,9 @@ const BASE = /\btonumber\s*\([^()]*(?:\((?:[^()]|\([^()]*\))*\)[^()]*)*,/
 const TEXT = /"(?:\\[\s\S]|[^"\\])*"|'(?:\\[\s\S]|[^'\\])*'|(?:--)?\[(=*)\[[\s\S]*?\]\1\]|--.*/.source
 
 /** What may come before a text in parentheses, unless they are those of a call. */
-const BEFORE = /(?=\()(?<=(?:^|[^\w\])}"'.:\s]|\.\.|\b(?:return|and|or|not|in|if|elseif|while|until|then|do|else))\s*)/
-  .source
+const BEFORE =
+  /(?=\()(?<=(?:^|[^\w\])}"'.:\s]|\.\.|\b(?:return|and|or|not|in|if|elseif|while|until|then|do|else))(?:\s|--.*\n)*)/
+    .source
 /** Or else `("%d"):format(`: the method of a string, which no script can replace. */
 const LITERAL_FORMAT = new RegExp(
   `${TEXT}|${BEFORE}${/\(("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')\)[ \t]*:[ \t]*format[ \t]*\((?!\s*\))/.source}`,

@@ -105,6 +105,8 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
       if (!isHitherError(error) || error.maybeExecuted) remember(keys, isStrict)
       throw error
     })
+    // It has pulled what only `from` had, so what the store that decides lacks now is gone.
+    for (const key of keys) if (pending.has(key)) pending.set(key, false)
     await mirror(keys)
     return result
   }
@@ -147,7 +149,6 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
       args: A,
       call?: Call,
     ): Promise<R> {
-      const isRead = operation.effect === 'read'
       const step = async (): Promise<R> => {
         if (!isStrict || !(await pull(key, call)) || !removes(operation, args))
           return main.run(operation, key, args, call)
@@ -159,14 +160,14 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
           throw error
         })
       }
-      return isRead ? step() : written([key], step())
+      return operation.effect === 'read' ? step() : written([key], step())
     },
     ready: (call) => main.ready(call),
-    async close() {
-      await Promise.all([from.close(), to.close()])
-    },
+    close: async () => void (await Promise.all([from.close(), to.close()])),
     ...bytesOf(),
-    ...(main.scan ? { scan: (pattern: string, call?: Call) => scanAll(pattern, call) } : {}),
+    ...(main.scan
+      ? { scan: (pattern: string, call?: Call) => scanAll(isStrict ? [main, from] : [main], pattern, call) }
+      : {}),
     ...(from.publish && from.subscribe
       ? { publish: from.publish.bind(from), subscribe: from.subscribe.bind(from) }
       : {}),
@@ -182,10 +183,10 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
       setBytes: (key, value, ttlMs, call) => written([key], setBytes.call(main, key, value, ttlMs, call)),
     }
   }
-  async function* scanAll(pattern: string, call?: Call): AsyncGenerator<string> {
-    if (main.scan) yield* main.scan(pattern, call)
-    if (isStrict && from.scan) yield* from.scan(pattern, call)
-  }
+}
+
+async function* scanAll(stores: readonly Store[], pattern: string, call?: Call): AsyncGenerator<string> {
+  for (const store of stores) if (store.scan) yield* store.scan(pattern, call)
 }
 
 /** Whether the operation removes the key: it takes a token or an entry, or ends an entry or a session. */

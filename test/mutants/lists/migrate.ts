@@ -83,6 +83,7 @@ export const mutants: readonly Mutant[] = [
     'pullsFirst && (await pull(key, call)), true',
   ),
   dual('what only the old store has outlives a failed write', 'remember(keys, isStrict)', 'remember(keys)'),
+  dual('what a later call has removed is not pulled again', 'if (pending.has(key)) pending.set(key, false)', ''),
   dual('also after another outage', 'remember([key], pullsFirst)', 'remember([key])'),
   dual('what a failed step left is brought back', '          remember([key], true)\n', ''),
   dual(

@@ -47,7 +47,11 @@ export const mutants: readonly Mutant[] = [
     'if (refused.delete(String(channel))) missed = true',
     'refused.delete(String(channel))',
   ),
-  subscriber('a PING that is refused refuses no subscription', '      asked.push(undefined)\n', ''),
+  subscriber(
+    'a PING that is refused refuses no subscription',
+    '    asked.push(channel)\n',
+    '    if (channel) asked.push(channel)\n',
+  ),
   of('adapters/tcp/tracked-link.ts', UNIT)('a server that is busy refuses no feed', "reply.word === 'BUSY'", 'false'),
   courier(
     'redirects are followed a few times',

@@ -50,6 +50,7 @@ const REPLIES: readonly (readonly [script: string, reply: unknown])[] = [
   ['return ("%d"):format(1700000000123)', '1700000000123'],
   ['local text = "%d" .. ("%d"):format(1700000000123) return text', '%d1700000000123'],
   ["return tostring('%d'):format(5)", '5'],
+  ['return -- in milliseconds\n("%d"):format(1700000000123)', '1700000000123'],
   ["return (tostring)('%d'):format(5)", '5'],
   [`return "tostring('%d'):format(5)" -- ('%d'):format(5)`, "tostring('%d'):format(5)"],
   [

@@ -4,6 +4,7 @@ import { memoryStore } from 'hither/memory'
 import { dualStore, type MigrateState, migrate } from 'hither/migrate'
 import { describe, expect, it } from 'vitest'
 import { addToCount } from '../../../src/counter/operations.ts'
+import { idempotencyStep } from '../../../src/idempotency/operations.ts'
 import type { AtomicStore, Call } from '../../../src/store/store.ts'
 import { brokenStore } from '../../../src/testing/broken-store.ts'
 import { createTokens } from '../../../src/token/index.ts'
@@ -499,6 +500,26 @@ describe('a dual store', () => {
     to.fault = undefined
     await dual.sync()
     expect([await from.get('n'), await to.get('n'), dual.pending]).toEqual(['7', '7', 0])
+  })
+
+  it('brings nothing back that a later call has released', async () => {
+    const [from, to] = [memoryStore(), memoryStore()]
+    let isSilent = false
+    const silent = over(to, {
+      async run(operation, key, args, call?: Call) {
+        if (!isSilent || !operation.name.startsWith('idempotency')) return to.run(operation, key, args, call)
+        isSilent = false
+        throw new HitherError('TIMEOUT', 'no reply', { maybeExecuted: true })
+      },
+    })
+    const dual = dualStore(from, silent, { reads: 'to' })
+    const begin = (holder: string) => dual.run(idempotencyStep, 'k', ['begin', holder, 'f'.repeat(43), 60_000, 60_000])
+    const release = () => dual.run(idempotencyStep, 'k', ['release', 'a'.repeat(16)])
+    expect(await begin('a'.repeat(16))).toBe(1)
+    isSilent = true
+    await expect(release()).rejects.toMatchObject({ code: 'TIMEOUT' })
+    expect([await release(), await from.get('k'), await to.get('k')]).toEqual([1, undefined, undefined])
+    expect(await begin('b'.repeat(16))).toBe(1)
   })
 
   it('keeps what only the old store has and the new one cannot hold when a write of it has failed', async () => {
