@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { rounds } from '../../support/rounds.ts'
 import { cacheOf, type Fields } from './support.ts'
 
-const RUNS = rounds({ quick: 150, soak: 40_000 })
+const RUNS = rounds({ quick: 150, soak: 10_000 })
 const URLS = ['https://a.example/a', 'https://a.example/a?x=1']
 const LANGUAGES = ['de', 'en']
 const CONTROLS = [
