@@ -1,6 +1,7 @@
 // Random histories of an origin whose pages change: each response has the body and the validators of one version of
 // its page, after a validation of the current one.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { createChance } from '../../simulation/chance.ts'
 import { rounds } from '../../support/rounds.ts'
 import { cacheOf, type Fields } from './support.ts'
 
@@ -23,21 +24,8 @@ interface Version {
   readonly validators: Fields
 }
 
-/** A seeded generator (mulberry32). */
-function chance(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 async function play(seed: number): Promise<void> {
-  const next = chance(seed)
-  const flag = (odds: number): boolean => next() < odds
-  const pick = <T>(values: readonly T[]): T => values[Math.floor(next() * values.length)] as T
+  const { hit, pick } = createChance(seed)
   const cache = cacheOf({ profile: pick(['safe', 'full']) })
   const versions: Version[] = []
   const current = new Map<string, Version>()
@@ -45,8 +33,8 @@ async function play(seed: number): Promise<void> {
     const count = versions.length
     const modified = new Date(Date.UTC(2025, 0, 1, 0, 0, count)).toUTCString()
     const validators = {
-      ...(flag(0.5) ? { etag: pick([`"${count}"`, `W/"${count}"`]) } : {}),
-      ...(flag(0.5) ? { 'last-modified': modified } : {}),
+      ...(hit(0.5) ? { etag: pick([`"${count}"`, `W/"${count}"`]) } : {}),
+      ...(hit(0.5) ? { 'last-modified': modified } : {}),
     }
     const version = { page, body: `${count};`.repeat(pick([1, 10, 10, 10, 12_000])), validators }
     versions.push(version)
@@ -60,24 +48,24 @@ async function play(seed: number): Promise<void> {
     const [tags, since] = [asked.get('if-none-match'), asked.get('if-modified-since')]
     const isSame = tags === null ? since !== null && modified && modified <= since : etag && tags.includes(etag)
     const headers = { vary: 'accept-language', 'cache-control': pick(CONTROLS) }
-    if (isSame) return new Response(null, { status: 304, headers: { ...headers, ...(flag(0.3) ? {} : validators) } })
+    if (isSame) return new Response(null, { status: 304, headers: { ...headers, ...(hit(0.3) ? {} : validators) } })
     // Some handlers leave out of the response to HEAD what they compute of the body.
-    if (method === 'HEAD' && flag(0.5)) return new Response(null, { headers })
+    if (method === 'HEAD' && hit(0.5)) return new Response(null, { headers })
     return new Response(method === 'HEAD' ? null : body, { headers: { ...headers, ...validators } })
   }
   const ask = async (): Promise<void> => {
     const [url, language] = [pick(URLS), pick(LANGUAGES)]
-    const known = flag(0.5) ? current.get(`${url} ${language}`) : versions.at(-3)
+    const known = hit(0.5) ? current.get(`${url} ${language}`) : versions.at(-3)
     const { etag, 'last-modified': modified } = known?.validators ?? {}
     const headers = {
       'accept-language': language,
-      ...(etag && flag(0.3) ? { 'if-none-match': etag } : {}),
-      ...(modified && flag(0.1) ? { 'if-modified-since': modified } : {}),
-      ...(flag(0.2) ? { range: 'bytes=1-1' } : {}),
-      ...(flag(0.1) ? { 'cache-control': 'no-cache' } : {}),
+      ...(etag && hit(0.3) ? { 'if-none-match': etag } : {}),
+      ...(modified && hit(0.1) ? { 'if-modified-since': modified } : {}),
+      ...(hit(0.2) ? { range: 'bytes=1-1' } : {}),
+      ...(hit(0.1) ? { 'cache-control': 'no-cache' } : {}),
     } as Fields
     const request = new Request(url, { method: pick(['GET', 'GET', 'GET', 'HEAD']), headers })
-    const refresh = flag(0.5) ? {} : ({ refresh: false } as const)
+    const refresh = hit(0.5) ? {} : ({ refresh: false } as const)
     const { status, headers: sent, body } = await cache(request, origin, refresh)
     const text = await new Response(body).text()
     const [tag, date] = [sent.get('etag'), sent.get('last-modified')]
@@ -99,8 +87,8 @@ async function play(seed: number): Promise<void> {
   }
   for (let step = 0; step < 15; step++) {
     vi.setSystemTime(Date.now() + pick([0, 1000, 11_000, 40_000]))
-    if (flag(0.3)) deploy(`${pick(URLS)} ${pick(LANGUAGES)}`)
-    if (flag(0.1)) await cache.purge({ url: pick(URLS) })
+    if (hit(0.3)) deploy(`${pick(URLS)} ${pick(LANGUAGES)}`)
+    if (hit(0.1)) await cache.purge({ url: pick(URLS) })
     await Promise.all(Array.from({ length: pick([1, 1, 3]) }, ask))
     await cache.flush()
   }
