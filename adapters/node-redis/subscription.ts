@@ -9,7 +9,7 @@ import type { Peer, Servers } from './peer.ts'
 /** Longest wait for the connection of a subscription, in milliseconds. */
 const OPEN_MS = 5000
 
-/** The `subscribe` of a transport, each over a connection of its own. */
+/** Makes the `subscribe` of a transport. Each subscription has a separate connection. */
 export function subscriberOf(servers: Servers, connections: Connections): NonNullable<Transport['subscribe']> {
   /** A node of a Cluster may never come back, so a connection for messages is not opened there again, but at any node. */
   const elsewhere = servers.isCluster ? { reconnectStrategy: false } : undefined

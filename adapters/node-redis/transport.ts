@@ -185,7 +185,8 @@ async function redirected<T>(servers: Servers, { key = '', call, go, refusalIn }
     const name = typeof key === 'string' ? key : Buffer.from(key)
     await inTime(call, false, async () => {
       if (refused.word === 'TRYAGAIN') await sleep(jittered(50 * 2 ** (REDIRECTS - left)))
-      // By following the redirect itself the client learns of the node, and of a slot that has moved.
+      // By following the redirect itself the client learns of the node, and of a slot that has moved. Whether the GET is refused
+      // does not matter.
       await servers.send(['GET', name], { typeMapping: PLAIN }).catch(() => {})
     })
   }

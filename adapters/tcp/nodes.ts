@@ -180,6 +180,7 @@ export function createNodes(options: NodesOptions): Nodes {
     refresh,
     any,
     hasLeft(name) {
+      // If no node replies, a later heartbeat asks again.
       if (clustered && elapsedMs() - refreshedAt > BELIEVE_MS) void refresh().catch(() => {})
       return left.has(name)
     },

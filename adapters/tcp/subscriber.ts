@@ -15,8 +15,8 @@ export interface Subscriber {
 
 /**
  * Subscriptions of one transport. They share a separate connection, which is open while there is at least one of them. A PING
- * every 500 ms checks it, and it is opened again when it ends, and when its node has left the Cluster (`hasLeft`). Messages published meanwhile are lost: `onGap` is called when the
- * connection ends, and again when messages can arrive again.
+ * every 500 ms checks it, and it is opened again when it ends, and when its node has left the Cluster (`hasLeft`). Messages
+ * published meanwhile are lost: `onGap` is called when the connection ends, and again when messages can arrive again.
  */
 export function createSubscriber(settings: Settings, onGap: () => void, hasLeft: () => boolean): Subscriber {
   const listeners = createListeners()

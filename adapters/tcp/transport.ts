@@ -105,7 +105,7 @@ export function located({ settings, sentinels }: Plan): Settings {
 /** Settings that lead to any node that is up. On a Cluster a message published at one node reaches subscribers at all nodes. */
 function atAnyNode(settings: Settings, router: Router, onNode?: (name: string) => void): Settings {
   const locate = async () => {
-    // Nodes have the names of the table, which may be others than those of the options.
+    // Nodes have the names of the table, which may be others than those of the options. If no node replies, the connection fails.
     await router.primaries().catch(() => {})
     const node = router.any()
     onNode?.(node.name)

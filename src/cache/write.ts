@@ -46,8 +46,11 @@ export async function setMany(
   )
   const life = lifeOf(core, options)
   const { tags } = options
-  // A copy: the caller may change its array before it is read below.
-  const names = [...(Array.isArray(tags) ? tags : ((tags as Captured | undefined)?.tags ?? []))]
+  // A copy for a value that may be kept near: the caller may change its array before that.
+  const names =
+    options.onWriteFailure === 'event'
+      ? [...(Array.isArray(tags) ? tags : ((tags as Captured | undefined)?.tags ?? []))]
+      : []
   const ticket = core.near.begin()
   const writes = pairs.map(([key, value], i) => {
     const to = targets[i] as string

@@ -47,6 +47,7 @@ export function keepBody(source: ReadableStream<Uint8Array>, keeping: Keeping): 
   const readOn = async (reason: unknown): Promise<void> => {
     const stop = setQuietTimer(() => {
       recorder.lose()
+      // Nobody is left who could be given its error.
       void recorder.cancel(reason).catch(() => {})
     }, LEASE_MS)
     try {

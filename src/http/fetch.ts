@@ -97,7 +97,8 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
   const { request, next } = plan
   const known = stored && headersOf(stored.fields)
   const requestMs = now()
-  const standIn = async (answer: number | 'none', status?: number): Promise<Response | undefined> => {
+  const standIn = async (status?: number): Promise<Response | undefined> => {
+    const answer = status !== undefined && status >= 500 ? status : 'none'
     // A client that sent `no-cache` gets no stored response.
     if (!stored || plan.directives.has('no-cache') || !mayReplaceError(stored, answer, now(), plan.directives))
       return undefined
@@ -111,7 +112,7 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
     response = await next(asked)
   } catch (error) {
     done(failureOf(request), true)
-    const instead = await standIn('none')
+    const instead = await standIn()
     if (instead) return instead
     if (stored?.noStale) return gatewayTimeout(engine, { ...task.story, detail: 'disconnected' })
     throw error
@@ -133,7 +134,7 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
     // can be asked only once gets that chance with the next request.
     if (plan.context.refresh === false) {
       await drop(engine, plan, stored)
-      const instead = await standIn('none', 304)
+      const instead = await standIn(304)
       if (instead) {
         done(undefined, true)
         return instead
@@ -144,7 +145,7 @@ async function ask(task: FetchTask, done: Done): Promise<Response> {
     return ask({ ...task, stored: undefined, plan: { ...plan, request: withHeaders(request, headers) } }, done)
   }
   if (response.status >= 500) {
-    const instead = await standIn(response.status, response.status)
+    const instead = await standIn(response.status)
     if (instead) {
       done(undefined, true)
       await response.body?.cancel()

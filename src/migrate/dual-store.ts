@@ -105,7 +105,7 @@ export function dualStore(from: AtomicStore, to: Store, options: DualStoreOption
       if (!isHitherError(error) || error.maybeExecuted) remember(keys, isStrict)
       throw error
     })
-    // It has pulled what only `from` had, so what the store that decides lacks now is gone.
+    // The write has pulled what only `from` had, so what the store that decides lacks now is gone.
     for (const key of keys) if (pending.has(key)) pending.set(key, false)
     await mirror(keys)
     return result
